@@ -1,0 +1,13 @@
+//! GPU code objects from bytes.
+//!
+//! Today: which targets a library holds code for, read from the headers of its offload bundles alone
+//! ([`summarize_bundles`]). Nothing here trusts a byte: every offset, size and count in a file is checked
+//! against the file and against a limit whose reason is written beside it.
+
+mod bundle;
+mod ccob;
+mod fatbin;
+
+pub use bundle::{BundleEntry, BundleError, parse_bundle_header};
+pub use ccob::{CompressedHeader, Method, parse_compressed_header};
+pub use fatbin::summarize_bundles;

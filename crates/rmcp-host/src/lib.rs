@@ -1,0 +1,20 @@
+//! Reads one machine, live or recorded, into facts; log text into evidence. Never writes.
+//!
+//! Needs no ROCm and no root, loads no GPU library and starts no process.
+
+#![expect(clippy::disallowed_methods, reason = "this is the room that reads machines")]
+
+mod caller;
+pub mod hardware;
+mod host_root;
+pub mod log;
+mod machine_file;
+mod read;
+pub mod settings;
+pub mod stack;
+pub mod system;
+
+pub use caller::Caller;
+pub use host_root::{FileStat, HostRoot, RootError, Seen, Transcript};
+pub use machine_file::{FORMAT, MACHINE_FILE, MachineFile, MachineFileError};
+pub use read::{Machine, OpenError};

@@ -1,0 +1,138 @@
+//! The piece of text around a hit: lines joined, terminal decoration taken away.
+
+/// Most bytes of one line that are looked at on each side of a hit. A line of megabytes (a minified traceback,
+/// a log without newlines) costs no more than this.
+const MAX_SIDE_BYTES: usize = 1024;
+
+/// Most bytes of a window: eight lines of ordinary length, or a few long ones.
+const MAX_WINDOW_BYTES: usize = 6 * 1024;
+
+/// Bytes in front of and behind a hit that a window may need; a stream keeps that many.
+pub(crate) const REACH_BYTES: usize = MAX_WINDOW_BYTES + MAX_SIDE_BYTES;
+
+/// The lines that a signature's expression is tried on.
+#[derive(Debug)]
+pub(crate) struct Window {
+    /// The lines joined by a blank: messages wrapped at blanks.
+    pub(crate) joined: String,
+    /// The lines joined by nothing: messages cut in the middle of a word. None where it is one line.
+    pub(crate) glued: Option<String>,
+    /// Where the window's first line begins in the buffer.
+    pub(crate) start: usize,
+}
+
+/// Returns the window for a hit at `at`, from the beginning of its line over `lines` lines.
+pub(crate) fn window(buffer: &[u8], at: usize, lines: u32) -> Window {
+    let floor = at.saturating_sub(MAX_SIDE_BYTES);
+    let start =
+        memchr::memrchr(b'\n', &buffer[floor..at]).map_or(floor, |newline| floor + newline + 1);
+    let ceiling = buffer.len().min(at + MAX_WINDOW_BYTES);
+    let mut end = ceiling;
+    let newlines = memchr::memchr_iter(b'\n', &buffer[at..ceiling]);
+    if let Some(newline) = newlines.take(lines as usize).last() {
+        let counted = memchr::memchr_iter(b'\n', &buffer[at..=at + newline]).count();
+        if counted == lines as usize {
+            end = at + newline;
+        }
+    }
+    let text = String::from_utf8_lossy(&buffer[start..end]);
+    let joined = normalize(&text, " ");
+    let glued = text.contains('\n').then(|| normalize(&text, ""));
+    Window { joined, glued, start }
+}
+
+/// Returns a text on one line: escape sequences and box drawing taken away, runs of blanks made one, lines
+/// joined by `glue`.
+pub fn normalize(text: &str, glue: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split('\n') {
+        let mut blank = true;
+        if !out.is_empty() {
+            out.push_str(glue);
+            blank = glue == " ";
+        }
+        let mut characters = line.trim_end_matches([' ', '\r', '\t']).chars().peekable();
+        while let Some(character) = characters.next() {
+            match character {
+                '\u{1b}' => skip_escape(&mut characters),
+                // A carriage return is how progress bars start over; box drawing is how tracebacks are framed.
+                '\r' | '\t' | ' ' | '\u{a0}' | '\u{2500}'..='\u{259f}' => {
+                    if !blank {
+                        out.push(' ');
+                        blank = true;
+                    }
+                }
+                control if control.is_control() => {}
+                other => {
+                    out.push(other);
+                    blank = false;
+                }
+            }
+        }
+        while out.ends_with(' ') {
+            out.pop();
+        }
+    }
+    out
+}
+
+/// Skips the rest of a terminal escape sequence. Source: ECMA-48, 5.4 (CSI) and 5.6 (OSC ends with BEL).
+fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match characters.next_if(|&next| matches!(next, '[' | ']')) {
+        Some('[') => {
+            while characters.next().is_some_and(|next| !('\u{40}'..='\u{7e}').contains(&next)) {}
+        }
+        Some(_) => while characters.next().is_some_and(|next| next != '\u{7}') {},
+        None => {
+            characters.next();
+        }
+    }
+}
+
+/// Returns at most `limit` characters of a text, with what does not print replaced. Terminals obey control
+/// characters, and logs are written by strangers.
+pub fn printable(text: &str, limit: usize) -> String {
+    let mut out: String = text
+        .chars()
+        .take(limit)
+        .map(|character| match character {
+            '\t' => ' ',
+            // Controls, and the marks that turn the direction of text.
+            hidden if hidden.is_control() || matches!(hidden, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
+            other => other,
+        })
+        .collect();
+    if text.chars().nth(limit).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoration_goes_and_words_stay() {
+        assert_eq!(normalize("\u{1b}[31mError\u{1b}[0m:  x  \r\n │ y", " "), "Error: x y");
+        assert_eq!(normalize("VIOLA\nTION", ""), "VIOLATION");
+        assert_eq!(normalize("a \n b", ""), "a b");
+        assert_eq!(normalize(" 25%|███▌ | 1/4\rMemory", " "), "25% | 1/4 Memory");
+    }
+
+    #[test]
+    fn window_covers_the_lines_asked_for() {
+        let text = b"one\ntwo HIT two\nthree\nfour\nfive";
+        let at = 8;
+        assert_eq!(window(text, at, 1).joined, "two HIT two");
+        assert_eq!(window(text, at, 2).joined, "two HIT two three");
+        assert_eq!(window(text, at, 8).joined, "two HIT two three four five");
+        assert_eq!(window(text, at, 1).start, 4);
+    }
+
+    #[test]
+    fn a_terminal_gets_no_orders() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c", 10), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(printable("abcdef", 3), "abc…");
+    }
+}

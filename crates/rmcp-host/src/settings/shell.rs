@@ -1,0 +1,231 @@
+//! Assignments in the start files of POSIX shells, read without running them.
+//!
+//! Source of the quoting rules: POSIX.1-2024, Shell Command Language, 2.2 and 2.9.1.
+
+use crate::settings::{is_name, setting};
+use rmcp_model::{Place, Setting, SettingKind};
+
+/// One assignment as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Name.
+    pub name: String,
+    /// Value with quotes taken away.
+    pub value: String,
+    /// Whether `+=` was written.
+    pub append: bool,
+    /// Line, counted from 1.
+    pub line: u32,
+}
+
+/// One simple command: its words, and the line on which it begins.
+struct Command {
+    words: Vec<String>,
+    line: u32,
+}
+
+/// Returns the plain assignments of a file such as `/etc/default/grub` or `/etc/os-release`.
+///
+/// A quote that is never closed ends the reading: what stands behind it cannot be trusted.
+pub fn parse_assignments(text: &str) -> Vec<Assignment> {
+    commands(text)
+        .into_iter()
+        .filter_map(|command| {
+            let words = command.words.as_slice();
+            let words = if words.first().is_some_and(|word| word == "export") {
+                &words[1..]
+            } else {
+                words
+            };
+            match words {
+                [word] => split_assignment(word, command.line),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+/// Returns the settings that a start file of this shell makes.
+pub fn parse_settings(path: &str, shell: &str, text: &str) -> Vec<Setting> {
+    let place = Place::Shell { shell: shell.to_owned() };
+    let mut found: Vec<Setting> = Vec::new();
+    for command in commands(text) {
+        let at =
+            |name: &str, value: &str, kind| setting(name, value, kind, &place, path, command.line);
+        // `then export A=1` is one command to the splitter.
+        let words = command.words.iter().position(|word| !KEYWORDS.contains(&word.as_str()));
+        let Some((first, rest)) = words.and_then(|start| command.words[start..].split_first())
+        else {
+            continue;
+        };
+        match first.as_str() {
+            "export" | "typeset" | "declare" => {
+                let exports = first == "export"
+                    || rest.iter().any(|word| word.starts_with('-') && word.contains('x'));
+                for word in rest.iter().filter(|word| !word.starts_with('-')) {
+                    match split_assignment(word, command.line) {
+                        Some(it) if exports => {
+                            found.push(at(&it.name, &it.value, SettingKind::Exported))
+                        }
+                        Some(it) => found.push(at(&it.name, &it.value, SettingKind::NotExported)),
+                        None if exports => export_earlier(&mut found, word),
+                        None => {}
+                    }
+                }
+            }
+            "unset" => found.extend(
+                rest.iter()
+                    .filter(|word| is_name(word))
+                    .map(|word| at(word, "", SettingKind::Unset)),
+            ),
+            // `NAME=value` alone sets; in front of a command it is for that command only.
+            _ => {
+                let assignments: Option<Vec<_>> = std::iter::once(first)
+                    .chain(rest)
+                    .map(|word| split_assignment(word, command.line))
+                    .collect();
+                for it in assignments.into_iter().flatten() {
+                    // A variable that is exported already stays exported.
+                    let exported = found
+                        .iter()
+                        .any(|old| old.name == it.name && old.kind == SettingKind::Exported);
+                    let kind =
+                        if exported { SettingKind::Exported } else { SettingKind::NotExported };
+                    found.push(at(&it.name, &it.value, kind));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Words of the shell's grammar in front of a command.
+const KEYWORDS: [&str; 9] = ["then", "else", "elif", "do", "if", "{", "!", "builtin", "command"];
+
+/// `export NAME` exports what was set before.
+fn export_earlier(found: &mut [Setting], name: &str) {
+    for setting in found
+        .iter_mut()
+        .filter(|setting| setting.name == name && setting.kind == SettingKind::NotExported)
+    {
+        setting.kind = SettingKind::Exported;
+    }
+}
+
+fn split_assignment(word: &str, line: u32) -> Option<Assignment> {
+    let (name, value) = word.split_once('=')?;
+    let (name, append) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+    is_name(name).then(|| Assignment {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        append,
+        line,
+    })
+}
+
+/// Splits a text into simple commands of words, with quotes and backslashes taken away.
+fn commands(text: &str) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let mut words: Vec<String> = Vec::new();
+    let mut word: Option<String> = None;
+    let mut line = 1;
+    let mut start = 1;
+    let mut characters = text.chars().peekable();
+    macro_rules! end_word {
+        () => {
+            if let Some(word) = word.take() {
+                words.push(word);
+            }
+        };
+    }
+    while let Some(character) = characters.next() {
+        match character {
+            '\n' | ';' | '&' | '|' | '(' | ')' => {
+                end_word!();
+                if !words.is_empty() {
+                    commands.push(Command { words: std::mem::take(&mut words), line: start });
+                }
+                if character == '\n' {
+                    line += 1;
+                }
+                start = line;
+            }
+            blank if blank.is_whitespace() => end_word!(),
+            '#' if word.is_none() => while characters.next_if(|&next| next != '\n').is_some() {},
+            '\\' => match characters.next() {
+                Some('\n') => line += 1,
+                Some(next) => word.get_or_insert_default().push(next),
+                None => {}
+            },
+            quote @ ('"' | '\'') => {
+                let inside = word.get_or_insert_default();
+                loop {
+                    match characters.next() {
+                        Some(next) if next == quote => break,
+                        Some('\\') if quote == '"' => match characters.next() {
+                            Some('\n') => line += 1,
+                            Some(next @ ('"' | '\\' | '$' | '`')) => inside.push(next),
+                            Some(next) => inside.extend(['\\', next]),
+                            None => return commands,
+                        },
+                        Some(next) => {
+                            line += u32::from(next == '\n');
+                            inside.push(next);
+                        }
+                        None => return commands,
+                    }
+                }
+            }
+            other => {
+                if word.is_none() && words.is_empty() {
+                    start = line;
+                }
+                word.get_or_insert_default().push(other);
+            }
+        }
+    }
+    end_word!();
+    if !words.is_empty() {
+        commands.push(Command { words, line: start });
+    }
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        parse_settings("/f", "bash", text)
+            .iter()
+            .map(|s| format!("{}={} {:?} {}", s.name, s.value, s.kind, s.origin.line.unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn forms_of_setting() {
+        for (text, expected) in [
+            ("export A=1", &["A=1 Exported 1"][..]),
+            ("A=1\nexport A\n", &["A=1 Exported 1"]),
+            ("A=1\n", &["A=1 NotExported 1"]),
+            ("export A=1\nA=2\n", &["A=1 Exported 1", "A=2 Exported 2"]),
+            ("A=1 python train.py\n", &[]),
+            ("export A='x y' B=\"10.3.0\" # note\n", &["A=x y Exported 1", "B=10.3.0 Exported 1"]),
+            ("if [ -e x ]; then export A=1; fi\n", &["A=1 Exported 1"]),
+            ("if true; then\n  export A=1\nfi\n", &["A=1 Exported 2"]),
+            ("#export A=1\n# B=1\n", &[]),
+            ("unset A B\n", &["A= Unset 1", "B= Unset 1"]),
+            ("declare -x A=1\ntypeset B=2\n", &["A=1 Exported 1", "B=2 NotExported 2"]),
+            (
+                "export A=1 \\\n  B=2\nexport C=3\n",
+                &["A=1 Exported 1", "B=2 Exported 1", "C=3 Exported 3"],
+            ),
+            ("export PATH=$PATH:/opt/rocm/bin", &["PATH=$PATH:/opt/rocm/bin Exported 1"]),
+            ("[ -z \"$A\" ] && export A=1", &["A=1 Exported 1"]),
+            ("alias t='A=1 python'", &[]),
+            ("export A=\"never closed\nexport B=1", &[]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+}

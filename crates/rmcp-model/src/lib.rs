@@ -1,0 +1,36 @@
+//! The nouns of RMCP: what the other rooms read, decide and print.
+//!
+//! Nothing here does I/O, and nothing here depends on another room. Every type is serialisable, so that
+//! the value between any two stages can be saved and replayed.
+
+mod code;
+mod exit_code;
+mod fact;
+mod finding;
+mod gfx;
+mod host;
+mod log;
+mod pci;
+mod python;
+mod rocm;
+mod setting;
+mod version;
+
+pub use code::{BundleSummary, CodeCoverage};
+pub use exit_code::ExitCode;
+pub use fact::{Fact, Origin, Provenance};
+pub use finding::{
+    Confidence, Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, Route, RouteStatus,
+    Severity, Verdict,
+};
+pub use gfx::{GfxTarget, OverrideSyntaxError};
+pub use host::{
+    Access, BootFacts, Card, DeviceAccess, DriverFacts, HostFacts, IoLink, KernelFacts, KfdCache,
+    KfdNode, LinkFacts, MemoryBank, ModuleOption, Parameter, Platform, User,
+};
+pub use log::{LogFacts, LogKind, LogMatch, PastedFacts, PastedGpu};
+pub use pci::{PciAddress, PciId};
+pub use python::{Build, PythonEnv, PythonPackage};
+pub use rocm::{RocmComponent, RocmInstall, RocmOrigin};
+pub use setting::{Place, Setting, SettingKind};
+pub use version::Version;

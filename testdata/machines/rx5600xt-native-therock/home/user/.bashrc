@@ -1,0 +1,10 @@
+# ~/.bashrc
+case $- in
+    *i*) ;;
+      *) return;;
+esac
+
+HISTSIZE=1000
+alias ll='ls -alF'
+
+source ~/venv/bin/activate

@@ -1,0 +1,12 @@
+# ~/.bashrc
+case $- in
+    *i*) ;;
+      *) return;;
+esac
+
+HISTSIZE=1000
+alias ll='ls -alF'
+
+# ROCm
+export HSA_OVERRIDE_GFX_VERSION=10.3.0
+source ~/venv/bin/activate

@@ -1,0 +1,9 @@
+# ~/.bashrc
+case $- in
+    *i*) ;;
+      *) return;;
+esac
+
+HISTSIZE=1000
+alias ll='ls -alF'
+
