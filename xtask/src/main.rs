@@ -1,1 +1,90 @@
-fn main() {}
+//! The project's own commands. `cargo xtask help` lists them.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the workshop reads its own files and starts its own tools"
+)]
+
+mod bench;
+mod corpus;
+mod data;
+mod demo;
+mod fatbin;
+mod fuzz;
+mod layers;
+mod run;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// RMCP's workshop.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up what is missing, and show RMCP at work on shipped input
+    Demo,
+    /// Set up what is missing, then format, lints, layer and data checks, and all tests
+    Test,
+    /// Check that the arrows between the crates point down
+    CheckLayers,
+    /// Check the knowledge base: schema, references, texts of signatures, dead rows
+    CheckData,
+    /// Measure `explain` and the readers on a folder of logs and fixtures: prints the confusion table
+    Corpus {
+        /// The folder: `logs/index.jsonl` and `fixtures/index.jsonl`, or one of them.
+        dir: PathBuf,
+        /// Print every text that was judged wrongly.
+        #[arg(long)]
+        wrong: bool,
+    },
+    /// Measure the speed of `doctor` and `explain` against a peer in the same run
+    Bench {
+        /// Size of the made-up log in MiB.
+        #[arg(long, default_value_t = 1024)]
+        log_mib: u64,
+    },
+    /// Fuzz every parser of hostile input
+    Fuzz {
+        /// One target; all where none is named.
+        target: Option<String>,
+        /// Seconds for each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// Make a small library that holds offload bundles for these targets, for a machine in testdata
+    MakeFatbin {
+        /// The library.
+        out: PathBuf,
+        /// Targets such as gfx1030.
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo => demo::run(),
+        Command::Test => test::run(),
+        Command::CheckLayers => layers::run(),
+        Command::CheckData => data::run(),
+        Command::Corpus { dir, wrong } => corpus::run(&dir, wrong),
+        Command::Bench { log_mib } => bench::run(log_mib),
+        Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
+        Command::MakeFatbin { out, targets } => fatbin::run(&out, &targets),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Facts, evidence and knowledge in; findings and routes out.
+//!
+//! Pure: no file, clock, environment or random number. The same inputs give the same output.
+
+pub mod codes;
+mod diagnose;
+mod evidence;
+mod explain;
+mod gfx_override;
+mod gpu;
+mod log_findings;
+mod reach;
+mod routes;
+mod software;
+mod switches;
+
+pub use diagnose::diagnose;
+pub use explain::{LogContext, explain};

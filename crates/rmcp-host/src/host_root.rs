@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Most bytes read of a file by default. The longest file read whole is dpkg's status, 10 MB on a full
 /// desktop; everything else is far below.
-pub const MAX_FILE_BYTES: u64 = 32 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 32 << 20;
 
 /// Most entries read of a folder. `/etc/profile.d` and sysfs hold tens; a machine with 4,096 PCI functions
 /// does not exist among those this tool is for.
@@ -154,8 +154,12 @@ impl HostRoot {
             "" => ".",
             inside => inside,
         };
-        // NONBLOCK: a FIFO in a hostile tree must not hold us; NOCTTY: nor may a terminal become ours.
-        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mut flags = flags | OFlags::CLOEXEC;
+        if !flags.contains(OFlags::PATH) {
+            // A FIFO in a hostile tree must not hold us, nor may a terminal become ours. With O_PATH nothing
+            // is opened, and openat2 refuses these flags.
+            flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
+        }
         if self.confined {
             let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
             rustix::fs::openat2(&self.dir, inside, flags, Mode::empty(), resolve)
@@ -341,9 +345,16 @@ impl HostRoot {
         }
     }
 
-    /// Keeps `bytes` as what was read at `path`.
+    /// Keeps `bytes` instead of what was read at `path`: a recording holds no more than the facts need.
     pub(crate) fn note_file(&self, path: &str, bytes: &[u8]) {
-        self.see(path, || Seen::File(bytes.to_vec()));
+        if let Some(transcript) = &self.transcript {
+            transcript.borrow_mut().insert(path.to_owned(), Seen::File(bytes.to_vec()));
+        }
+    }
+
+    /// Returns whether what is read is kept.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.transcript.is_some()
     }
 
     /// Opens a file of any size for reading parts of it.
@@ -407,7 +418,7 @@ fn missing<T>(path: &str, error: Errno) -> Fact<T> {
 }
 
 /// Returns `folder/name`.
-pub fn join(folder: &str, name: &str) -> String {
+pub(crate) fn join(folder: &str, name: &str) -> String {
     format!("{}/{name}", folder.trim_end_matches('/'))
 }
 

@@ -101,7 +101,7 @@ pub enum MachineFileError {
 ///
 /// # Errors
 /// [`MachineFileError`] for a file that is there but cannot be used.
-pub fn read_machine_file(root: &HostRoot) -> Result<Option<MachineFile>, MachineFileError> {
+pub(crate) fn read_machine_file(root: &HostRoot) -> Result<Option<MachineFile>, MachineFileError> {
     let bytes = match root.read_up_to(MACHINE_FILE, MAX_BYTES) {
         Fact::Known { value, .. } => value,
         Fact::Absent => return Ok(None),

@@ -90,7 +90,8 @@ impl Machine {
     ) -> HostFacts {
         let root = &self.root;
         let kernel = kernel::read_kernel(root);
-        let settings = read_settings(root, &self.caller, |name| is_gpu_variable(knowledge, name));
+        let (settings, unreadable) =
+            read_settings(root, &self.caller, &|name| is_gpu_variable(knowledge, name));
         let python = python::read_python(root, &self.caller, pythons);
         let mut rocm = rocm::read_installs(root);
         rocm.extend(python.installs);
@@ -109,8 +110,8 @@ impl Machine {
             rocm,
             python: python.environments,
             environment: environment.map(|(name, value)| (name.clone(), value.clone())).collect(),
-            settings: settings.found,
-            unreadable: settings.unreadable,
+            settings,
+            unreadable,
             kernel_log: read_kernel_log(root, scanner),
             user_log: None,
         }

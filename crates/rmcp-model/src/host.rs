@@ -1,7 +1,8 @@
 //! The facts of one machine.
 
 use crate::{
-    Fact, LogFacts, Origin, PciAddress, PciId, Provenance, PythonEnv, RocmInstall, Setting,
+    Fact, GfxTarget, LogFacts, Origin, PciAddress, PciId, Provenance, PythonEnv, RocmInstall,
+    Setting,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,6 +42,51 @@ pub struct HostFacts {
     pub kernel_log: Fact<LogFacts>,
     /// A log that the user handed in.
     pub user_log: Option<LogFacts>,
+}
+
+impl HostFacts {
+    /// Returns facts in which nothing is known but one card's target and the environment: for a log from a
+    /// machine of which somebody says what card it has.
+    pub fn with_card(
+        gfx: GfxTarget,
+        origin: Origin,
+        environment: BTreeMap<String, String>,
+        provenance: Provenance,
+    ) -> Self {
+        let version =
+            u64::from(gfx.major) * 10_000 + u64::from(gfx.minor) * 100 + u64::from(gfx.stepping);
+        let properties = [("gfx_target_version", version), ("simd_count", 1)];
+        let node = KfdNode {
+            node: 1,
+            gpu_id: Fact::Absent,
+            name: Fact::Absent,
+            properties: Fact::known(
+                properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                origin.clone(),
+            ),
+            memory_banks: Fact::Absent,
+            caches: Fact::Absent,
+            io_links: Fact::Absent,
+        };
+        Self {
+            provenance,
+            description: None,
+            cards: Vec::new(),
+            nodes: Fact::known(vec![node], origin),
+            kernel: KernelFacts::default(),
+            driver: DriverFacts::default(),
+            boot: BootFacts::default(),
+            platform: Platform::default(),
+            access: Access::default(),
+            rocm: Vec::new(),
+            python: Vec::new(),
+            environment,
+            settings: Vec::new(),
+            unreadable: Vec::new(),
+            kernel_log: Fact::Absent,
+            user_log: None,
+        }
+    }
 }
 
 /// A display or compute controller on the PCI bus.

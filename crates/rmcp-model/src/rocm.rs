@@ -1,6 +1,6 @@
 //! The ROCm installations of a machine.
 
-use crate::{Origin, Version};
+use crate::{GfxTarget, Origin, Version};
 use serde::{Deserialize, Serialize};
 
 /// How an installation got onto the machine.
@@ -41,4 +41,6 @@ pub struct RocmInstall {
     pub version_origin: Option<Origin>,
     /// The libraries that decide (HIP, HSA runtime, rocBLAS, MIOpen).
     pub components: Vec<RocmComponent>,
+    /// Targets for which its rocBLAS has files.
+    pub rocblas: Vec<GfxTarget>,
 }

@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Results as text and JSON. Pure: takes values, gives strings; the door decides where they go.
+
+mod json;
+mod style;
+mod text;
+
+pub use json::{diagnosis_json, explanation_json};
+pub use style::Palette;
+pub use text::{Detail, diagnosis_text, explanation_text};

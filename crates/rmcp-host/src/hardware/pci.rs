@@ -16,7 +16,7 @@ pub fn read_cards(root: &HostRoot) -> Vec<Card> {
         .map(|name| join("/sys/bus/pci/devices", &name))
         .filter_map(|path| {
             let uevent = read_uevent(root, &path);
-            is_gpu_class(&uevent).then(|| read_card(root, path, &uevent))
+            is_gpu_class(root, &path, &uevent).then(|| read_card(root, path, &uevent))
         })
         .collect();
     let drm = root
@@ -56,13 +56,19 @@ fn is_virtual(uevent: &Fact<BTreeMap<String, String>>) -> bool {
     uevent.value().is_some_and(|uevent| !uevent.contains_key("PCI_ID"))
 }
 
-/// Returns whether the PCI class is display (0x03), processing accelerator (0x12), or unnamed with AMD's
-/// graphics vendor, which happens to cards that the kernel does not know.
-fn is_gpu_class(uevent: &Fact<BTreeMap<String, String>>) -> bool {
-    let Some(class) = uevent.value().and_then(|uevent| uevent.get("PCI_CLASS")) else {
-        return false;
+/// Returns whether the PCI class is display (0x03) or processing accelerator (0x12). The class file is read
+/// only where `uevent` cannot tell: a damaged card must not vanish.
+fn is_gpu_class(root: &HostRoot, path: &str, uevent: &Fact<BTreeMap<String, String>>) -> bool {
+    let class = match uevent {
+        Fact::Known { value, .. } => value.get("PCI_CLASS").cloned(),
+        Fact::Absent | Fact::Unreadable { .. } => root
+            .read_up_to(&join(path, "class"), MAX_ATTRIBUTE_BYTES)
+            .value()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
     };
-    u32::from_str_radix(class, 16).is_ok_and(|class| matches!(class >> 16, 0x03 | 0x12))
+    class
+        .and_then(|class| parse_hex(&class).ok())
+        .is_some_and(|class| matches!(class >> 16, 0x03 | 0x12))
 }
 
 fn read_uevent(root: &HostRoot, path: &str) -> Fact<BTreeMap<String, String>> {
@@ -150,6 +156,18 @@ fn read_firmware(root: &HostRoot, path: &str) -> BTreeMap<String, u32> {
                 root.read_up_to(&join(&folder, &format!("{name}_fw_version")), MAX_ATTRIBUTE_BYTES);
             let value = value.parse(|bytes| parse_hex(&String::from_utf8_lossy(bytes)));
             Some((name.to_owned(), *value.value()?))
+        })
+        .collect()
+}
+
+/// Parses `amdgpu_firmware_info` of debugfs: `MEC feature version: 33, firmware version: 0x00000160` on each
+/// line. Root alone can read it; people paste it.
+pub fn parse_firmware_info(text: &str) -> BTreeMap<String, u32> {
+    text.lines()
+        .filter_map(|line| {
+            let (name, rest) = line.split_once(" feature version:")?;
+            let (_, version) = rest.split_once("firmware version:")?;
+            Some((name.trim().to_ascii_lowercase(), parse_hex(version.split(',').next()?).ok()?))
         })
         .collect()
 }

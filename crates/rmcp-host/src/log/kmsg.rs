@@ -42,6 +42,7 @@ pub fn read_kernel_log(root: &HostRoot, scanner: &LogScanner<'_>) -> Fact<LogFac
         match read {
             Fact::Known { value, origin } if !value.is_empty() => {
                 let text = parse_kmsg(&value);
+                root.note_file(path, text.as_bytes());
                 return match scanner.scan(text.as_bytes(), Some(text.len() as u64)) {
                     Ok(facts) => Fact::known(facts, origin),
                     Err(error) => Fact::unreadable(format!("{origin}: {error}")),
@@ -82,7 +83,6 @@ fn read_live(root: &HostRoot) -> Fact<Vec<u8>> {
         .filter(|line| concerns_gpu(line))
         .map(|line| format!("{line}\n"))
         .collect();
-    root.note_file(path, kept.as_bytes());
     Fact::known(kept.into_bytes(), Origin::file(path))
 }
 

@@ -293,7 +293,7 @@ impl Scan<'_, '_> {
             kind: signature.row.kind,
             lines: Vec::new(),
             offset,
-            excerpt: excerpt(text, &expressions.pattern),
+            excerpt: excerpt(window, text, &expressions.pattern),
             fields: BTreeMap::new(),
         });
         if found.lines.last() != Some(&line) {
@@ -347,15 +347,16 @@ impl Compiled<'_> {
     }
 }
 
-/// Returns the part of the window around the match.
-fn excerpt(text: &str, pattern: &Regex) -> String {
+/// Returns the part of the text around the match: of the one line where it stands whole in that.
+fn excerpt(window: &Window, text: &str, pattern: &Regex) -> String {
+    let text = if pattern.is_match(&window.line) { &window.line } else { text };
     let start = pattern.find(text).map_or(0, |found| found.start());
     // Some context in front: which device, which time.
     let mut from = start.saturating_sub(60);
     while !text.is_char_boundary(from) {
         from -= 1;
     }
-    printable(if from < 20 { text } else { &text[from..] }, MAX_EXCERPT)
+    printable(if from < 40 { text } else { &text[from..] }, MAX_EXCERPT)
 }
 
 /// Gives UTF-8 from a log that may be UTF-16, which PowerShell's `>` writes.

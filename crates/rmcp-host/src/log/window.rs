@@ -13,6 +13,8 @@ pub(crate) const REACH_BYTES: usize = MAX_WINDOW_BYTES + MAX_SIDE_BYTES;
 /// The lines that a signature's expression is tried on.
 #[derive(Debug)]
 pub(crate) struct Window {
+    /// The line of the hit alone.
+    pub(crate) line: String,
     /// The lines joined by a blank: messages wrapped at blanks.
     pub(crate) joined: String,
     /// The lines joined by nothing: messages cut in the middle of a word. None where it is one line.
@@ -36,9 +38,10 @@ pub(crate) fn window(buffer: &[u8], at: usize, lines: u32) -> Window {
         }
     }
     let text = String::from_utf8_lossy(&buffer[start..end]);
+    let line = normalize(text.split('\n').next().unwrap_or_default(), " ");
     let joined = normalize(&text, " ");
     let glued = text.contains('\n').then(|| normalize(&text, ""));
-    Window { joined, glued, start }
+    Window { line, joined, glued, start }
 }
 
 /// Returns a text on one line: escape sequences and box drawing taken away, runs of blanks made one, lines

@@ -3,20 +3,21 @@
 //! Source: fish documentation, `set`; format of `fish_variables` from fish's own comments in that file.
 
 use crate::host_root::{HostRoot, join};
-use crate::settings::{Settings, is_name, setting};
+use crate::settings::{Format, Settings, is_name, setting};
 use rmcp_model::{Place, Setting, SettingKind};
 
 /// Reads `config.fish`, `conf.d` and `fish_variables` of a folder.
-pub(super) fn read_folder(root: &HostRoot, folder: &str, settings: &mut Settings) {
+pub(super) fn read_folder(root: &HostRoot, folder: &str, settings: &mut Settings<'_>) {
     let universal = join(folder, "fish_variables");
-    settings.read(root, &universal, |text| parse_universal(&universal, text));
+    settings
+        .read(root, &universal, Format::FishUniversal, |text| parse_universal(&universal, text));
     let conf_d = join(folder, "conf.d");
     let files = root
         .names(&conf_d, |name| name.ends_with(".fish"))
         .into_iter()
         .map(|name| join(&conf_d, &name));
     for path in files.chain([join(folder, "config.fish")]) {
-        settings.read(root, &path, |text| parse_settings(&path, text));
+        settings.read(root, &path, Format::Fish, |text| parse_settings(&path, text));
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::caller::Caller;
 use crate::host_root::{EntryKind, HostRoot, join};
-use crate::settings::{Settings, is_name, setting};
+use crate::settings::{Format, Settings, is_name, setting};
 use rmcp_model::{Place, Setting, SettingKind};
 
 /// Folders of units that a person or a package of a GPU program writes. The distribution's own units in
@@ -15,10 +15,12 @@ const SYSTEM_UNITS: &str = "/etc/systemd/system";
 const USER_UNITS: &str = ".config/systemd/user";
 
 /// Reads the units of the system and of the user.
-pub(super) fn read_units(root: &HostRoot, caller: &Caller, settings: &mut Settings) {
+pub(super) fn read_units(root: &HostRoot, caller: &Caller, settings: &mut Settings<'_>) {
     for (path, user) in [("/etc/systemd/system.conf", false), ("/etc/systemd/user.conf", true)] {
         let place = Place::Unit { unit: "every unit".to_owned(), user };
-        settings.read(root, path, |text| parse_unit(path, text, &place, "DefaultEnvironment").0);
+        settings.read(root, path, Format::Unit("DefaultEnvironment"), |text| {
+            parse_unit(path, text, &place, "DefaultEnvironment").0
+        });
     }
     read_folder(root, SYSTEM_UNITS, false, settings);
     read_folder(root, "/etc/systemd/user", true, settings);
@@ -27,7 +29,7 @@ pub(super) fn read_units(root: &HostRoot, caller: &Caller, settings: &mut Settin
     }
 }
 
-fn read_folder(root: &HostRoot, folder: &str, user: bool, settings: &mut Settings) {
+fn read_folder(root: &HostRoot, folder: &str, user: bool, settings: &mut Settings<'_>) {
     let entries = root.list(folder, |name| {
         name.ends_with(".service") || name.ends_with(".service.d") || name.ends_with(".slice.d")
     });
@@ -45,15 +47,17 @@ fn read_folder(root: &HostRoot, folder: &str, user: bool, settings: &mut Setting
     }
 }
 
-fn read_unit(root: &HostRoot, path: &str, place: &Place, settings: &mut Settings) {
+fn read_unit(root: &HostRoot, path: &str, place: &Place, settings: &mut Settings<'_>) {
     let mut files = Vec::new();
-    settings.read(root, path, |text| {
+    settings.read(root, path, Format::Unit("Environment"), |text| {
         let (found, named) = parse_unit(path, text, place, "Environment");
         files = named;
         found
     });
     for file in files {
-        settings.read(root, &file, |text| parse_environment_file(&file, text, place));
+        settings.read(root, &file, Format::EnvironmentFile, |text| {
+            parse_environment_file(&file, text, place)
+        });
     }
 }
 

@@ -3,11 +3,10 @@
 
 use crate::caller::Caller;
 use crate::host_root::{EntryKind, HostRoot, join};
-use crate::stack::rocm::{read_components, version_of_hip};
+use crate::stack::rocm::{read_components, read_rocblas, version_of_hip};
 use rmcp_code::summarize_bundles;
 use rmcp_model::{
-    Build, BundleSummary, Fact, GfxTarget, Origin, PythonEnv, PythonPackage, RocmInstall,
-    RocmOrigin, Version,
+    Build, BundleSummary, Fact, Origin, PythonEnv, PythonPackage, RocmInstall, RocmOrigin, Version,
 };
 
 /// Packages that use the GPU, by the names under which their builds are distributed.
@@ -190,6 +189,7 @@ fn read_environment(
                 _ => version_of_hip(&components),
             };
             installs.push(RocmInstall {
+                rocblas: read_rocblas(root, &join(&torch_lib, "rocblas/library")),
                 path: torch_lib,
                 origin: RocmOrigin::Wheel,
                 version,
@@ -436,25 +436,6 @@ fn read_code(root: &HostRoot, site: &str, package: &str) -> Fact<BundleSummary> 
     Fact::Absent
 }
 
-/// Returns the targets for which a rocBLAS folder has files, from their names
-/// (`TensileLibrary_lazy_gfx1030.dat`, `Kernels.so-000-gfx1030.hsaco`).
-fn read_rocblas(root: &HostRoot, folder: &str) -> Vec<GfxTarget> {
-    let target = |name: &str| {
-        let at = name.rfind("gfx")?;
-        GfxTarget::parse_prefix(&name[at..]).map(|(target, _)| target)
-    };
-    let mut targets: Vec<GfxTarget> = root
-        .names(folder, |name| {
-            name.starts_with("TensileLibrary") && name.ends_with(".dat") && target(name).is_some()
-        })
-        .iter()
-        .filter_map(|name| target(name))
-        .collect();
-    targets.sort_unstable();
-    targets.dedup();
-    targets
-}
-
 /// Reads the `rocm_sdk_*` packages: the ROCm that TheRock's PyTorch depends on.
 fn read_rocm_sdk(
     root: &HostRoot,
@@ -476,6 +457,7 @@ fn read_rocm_sdk(
         let (version, version_origin) =
             version.clone().map_or((None, None), |(version, origin)| (version, Some(origin)));
         installs.push(RocmInstall {
+            rocblas: read_rocblas(root, &join(&path, "lib/rocblas/library")),
             path,
             origin: RocmOrigin::RocmSdk,
             version,

@@ -1,7 +1,7 @@
 //! Every ROCm on the machine, and how its version is known.
 
 use crate::host_root::{EntryKind, HostRoot, join};
-use rmcp_model::{Fact, Origin, RocmComponent, RocmInstall, RocmOrigin, Version};
+use rmcp_model::{Fact, GfxTarget, Origin, RocmComponent, RocmInstall, RocmOrigin, Version};
 
 /// The libraries that decide: HIP, the HSA runtime, BLAS and convolutions.
 const COMPONENTS: [&str; 6] =
@@ -44,6 +44,7 @@ fn read_opt(root: &HostRoot) -> Vec<RocmInstall> {
         // A folder left behind by an uninstalled version holds neither version nor libraries.
         if version.is_some() || !components.is_empty() {
             installs.push(RocmInstall {
+                rocblas: read_system_rocblas(root, &join(&path, "lib")),
                 path,
                 origin: RocmOrigin::OptFolder,
                 version,
@@ -111,6 +112,39 @@ pub(super) fn read_components(root: &HostRoot, folder: &str) -> Vec<RocmComponen
     components
 }
 
+/// Returns the targets for which a rocBLAS folder has files, from their names
+/// (`TensileLibrary_lazy_gfx1030.dat`, `Kernels.so-000-gfx1030.hsaco`).
+pub(super) fn read_rocblas(root: &HostRoot, folder: &str) -> Vec<GfxTarget> {
+    let target = |name: &str| {
+        let at = name.rfind("gfx")?;
+        GfxTarget::parse_prefix(&name[at..]).map(|(target, _)| target)
+    };
+    let mut targets: Vec<GfxTarget> = root
+        .names(folder, |name| {
+            name.starts_with("TensileLibrary") && name.ends_with(".dat") && target(name).is_some()
+        })
+        .iter()
+        .filter_map(|name| target(name))
+        .collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// rocBLAS of a distribution: `rocblas/library`, or `rocblas/5.1.0/library` where versions live side by side.
+fn read_system_rocblas(root: &HostRoot, lib: &str) -> Vec<GfxTarget> {
+    let folder = join(lib, "rocblas");
+    let plain = read_rocblas(root, &join(&folder, "library"));
+    if !plain.is_empty() {
+        return plain;
+    }
+    let versions =
+        root.names(&folder, |name| name.starts_with(|first: char| first.is_ascii_digit()));
+    versions
+        .last()
+        .map_or(Vec::new(), |version| read_rocblas(root, &join(&join(&folder, version), "library")))
+}
+
 fn read_distribution(root: &HostRoot) -> Vec<RocmInstall> {
     let Some((folder, components)) = LIBRARY_FOLDERS
         .into_iter()
@@ -128,6 +162,7 @@ fn read_distribution(root: &HostRoot) -> Vec<RocmInstall> {
         None => version_of_hip(&components),
     };
     vec![RocmInstall {
+        rocblas: read_system_rocblas(root, folder),
         path: folder.to_owned(),
         origin: RocmOrigin::Distribution,
         version,

@@ -1,0 +1,99 @@
+//! The command line as it is typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Finds out why PyTorch on ROCm dies on a Radeon RX 5000 or 6000, and what works.
+#[derive(Debug, Parser)]
+#[command(name = "rmcp", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 a problem was found (explain: nothing recognised); \
+2 wrong usage; 3 could not check; 4 no AMD GPU; 5 refused to change.";
+
+/// How results are shown.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Form of the result.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// When to use colours; NO_COLOR is respected.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+    /// Show everything: all notes, all evidence, sources and routes.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// Form of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A page for a person.
+    Text,
+    /// One JSON document with a `schema` field.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read this machine, say what is wrong and why, and the best next step
+    ///
+    /// Needs no ROCm and no root, loads no GPU library and starts no Python.
+    Doctor(Doctor),
+    /// Recognise a crash in a log, and say what it means
+    ///
+    /// Reads a program's output, a kernel log, or a pasted issue, of any size. Exits with 1 when no known
+    /// fault stands in it, as grep does.
+    Explain(Explain),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Read this machine folder instead of the running machine.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Take a log into account: a crash, or the kernel log from elsewhere (`-` for standard input).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Look at this Python or environment too, before the others.
+    #[arg(long, value_name = "PYTHON")]
+    pub(crate) python: Vec<String>,
+    /// Write what was read to this new folder, without names and serial numbers; `--root` reads it back.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+    /// With `--format json`: add every fact that was read.
+    #[arg(long)]
+    pub(crate) facts: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The log; standard input for `-` or where none is named.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Take the machine to be this folder instead of the running one.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["no_host", "card"])]
+    pub(crate) root: Option<PathBuf>,
+    /// Explain the text alone: it comes from another machine.
+    #[arg(long)]
+    pub(crate) no_host: bool,
+    /// Take the machine to have this card, such as rx5600xt or gfx1010.
+    #[arg(long, value_name = "CARD")]
+    pub(crate) card: Option<String>,
+}

@@ -1,0 +1,62 @@
+//! Words, flags, colours and exit codes.
+
+mod args;
+mod doctor;
+mod explain;
+mod output;
+mod write_recording;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use output::Output;
+use rmcp_model::ExitCode;
+use std::io::Write;
+
+/// An error of a command, with its exit code and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: ExitCode,
+    what: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn could_not_check(what: impl ToString) -> Self {
+        Self { code: ExitCode::CouldNotCheck, what: what.to_string(), hint: None }
+    }
+
+    pub(crate) fn usage(what: impl ToString) -> Self {
+        Self { code: ExitCode::Usage, what: what.to_string(), hint: None }
+    }
+
+    pub(crate) fn refused(what: impl ToString) -> Self {
+        Self { code: ExitCode::Refused, what: what.to_string(), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Parses the command line, runs the command, and gives its exit code.
+pub(crate) fn run() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(&arguments.output);
+    let result = match &arguments.command {
+        Command::Doctor(doctor) => doctor::run(doctor, &output),
+        Command::Explain(explain) => explain::run(explain, &output),
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            let mut stderr = std::io::stderr().lock();
+            // Nothing can be done where standard error is closed.
+            let _ = writeln!(stderr, "error: {}", failure.what);
+            if let Some(hint) = failure.hint {
+                let _ = writeln!(stderr, "hint: {hint}");
+            }
+            failure.code.into()
+        }
+    }
+}

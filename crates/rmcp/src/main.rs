@@ -1,0 +1,7 @@
+//! The binary: one expression; everything else is in `cli`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,60 @@
+//! Starts the tools that the commands need.
+
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Returns the top folder of the project.
+pub(crate) fn top() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map_or(manifest.clone(), PathBuf::from)
+}
+
+/// Runs a program in the top folder and shows what it prints.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    eprintln!("$ {program} {}", arguments.join(" "));
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(top())
+        .status()
+        .with_context(|| format!("cannot start {program}"))?;
+    if !status.success() {
+        bail!("{program} {} failed ({status})", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// Runs cargo, the one that runs us.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), arguments)
+}
+
+/// Returns whether a program can be started with `--version`.
+pub(crate) fn exists(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Makes sure that a program is there, from a Debian package of that name where it is not.
+pub(crate) fn need_package(program: &str, package: &str) -> Result<()> {
+    if exists(program) {
+        return Ok(());
+    }
+    let root = std::env::var("USER").is_ok_and(|user| user == "root") || exists_root();
+    let sudo: &[&str] = if root { &[] } else { &["sudo"] };
+    let install = |arguments: &[&str]| {
+        let all: Vec<&str> = sudo.iter().copied().chain(arguments.iter().copied()).collect();
+        run(all[0], &all[1..])
+    };
+    install(&["apt-get", "update", "-qq"])?;
+    install(&["apt-get", "install", "-y", "-qq", "--no-install-recommends", package])
+        .with_context(|| format!("{program} is needed (Debian package {package})"))
+}
+
+fn exists_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
