@@ -72,7 +72,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run(),
-        Command::Test => test::run(),
+        Command::Test => test::test(),
         Command::CheckLayers => layers::run(),
         Command::CheckData => data::run(),
         Command::Corpus { dir, wrong } => corpus::run(&dir, wrong),

@@ -29,6 +29,31 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), arguments)
 }
 
+/// Runs cargo and returns what it prints.
+pub(crate) fn cargo_output(arguments: &[&str]) -> Result<Vec<u8>> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(&cargo)
+        .args(arguments)
+        .current_dir(top())
+        .output()
+        .with_context(|| format!("cannot start {cargo}"))?;
+    if !output.status.success() {
+        bail!(
+            "{cargo} {} failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(output.stdout)
+}
+
+/// Returns where `cargo build --release` puts the program.
+pub(crate) fn release_binary() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), PathBuf::from);
+    target.join("release").join("rmcp")
+}
+
 /// Returns whether a program can be started with `--version`.
 pub(crate) fn exists(program: &str) -> bool {
     Command::new(program)
@@ -44,7 +69,7 @@ pub(crate) fn need_package(program: &str, package: &str) -> Result<()> {
     if exists(program) {
         return Ok(());
     }
-    let root = std::env::var("USER").is_ok_and(|user| user == "root") || exists_root();
+    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     let sudo: &[&str] = if root { &[] } else { &["sudo"] };
     let install = |arguments: &[&str]| {
         let all: Vec<&str> = sudo.iter().copied().chain(arguments.iter().copied()).collect();
@@ -53,8 +78,4 @@ pub(crate) fn need_package(program: &str, package: &str) -> Result<()> {
     install(&["apt-get", "update", "-qq"])?;
     install(&["apt-get", "install", "-y", "-qq", "--no-install-recommends", package])
         .with_context(|| format!("{program} is needed (Debian package {package})"))
-}
-
-fn exists_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }

@@ -1,5 +1,24 @@
-//! x
+//! Everything that a change must pass.
+
+use crate::run::{cargo, cargo_output, run};
+use crate::{data, layers};
 use anyhow::Result;
-pub(crate) fn run() -> Result<()> {
-    Ok(())
+
+/// Runs the checks from the quickest to the longest, and stops at the first that fails.
+pub(crate) fn test() -> Result<()> {
+    need_component("rustfmt", &["fmt", "--version"])?;
+    need_component("clippy", &["clippy", "--version"])?;
+    cargo(&["fmt", "--all", "--check"])?;
+    layers::run()?;
+    data::run()?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
+    cargo(&["test", "--workspace", "--quiet"])
+}
+
+/// Makes sure that a part of the Rust toolchain is there.
+fn need_component(component: &str, probe: &[&str]) -> Result<()> {
+    if cargo_output(probe).is_ok() {
+        return Ok(());
+    }
+    run("rustup", &["component", "add", component])
 }

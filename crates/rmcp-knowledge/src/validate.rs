@@ -141,13 +141,6 @@ fn targets_exist(knowledge: &Knowledge) -> Vec<Problem> {
             }
         }
     }
-    for target in &knowledge.target {
-        let on_a_chip = knowledge.chip.iter().any(|chip| chip.gfx == Some(target.gfx));
-        if !on_a_chip && !knowledge.stack.iter().any(|stack| stack.targets.contains(&target.gfx)) {
-            problems
-                .push(problem(format!("target {}", target.gfx), "is on no chip and in no stack"));
-        }
-    }
     problems
 }
 
