@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Returns the top folder of the project.
 pub(crate) fn top() -> PathBuf {
@@ -54,14 +54,11 @@ pub(crate) fn release_binary() -> PathBuf {
     target.join("release").join("rmcp")
 }
 
-/// Returns whether a program can be started with `--version`.
-pub(crate) fn exists(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+/// Returns whether a program is there, by its path or on `PATH`.
+fn exists(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Joining an absolute path gives that path.
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Makes sure that a program is there, from a Debian package of that name where it is not.

@@ -5,6 +5,7 @@
 use crate::host_root::HostRoot;
 use crate::log::LogScanner;
 use rmcp_model::{Fact, LogFacts, Origin};
+use std::fmt::Write as _;
 
 /// Where the log may be read, best first. The files are written by syslog daemons and by dracut.
 const SOURCES: [&str; 3] = ["/dev/kmsg", "/var/log/dmesg", "/var/log/kern.log"];
@@ -96,24 +97,29 @@ fn concerns_gpu(line: &str) -> bool {
 pub fn parse_kmsg(bytes: &[u8]) -> String {
     let mut out = String::new();
     for line in String::from_utf8_lossy(bytes).lines() {
+        let line = line.trim_end_matches('\r');
         // Lines that begin with a blank carry the device of the record above.
-        if line.starts_with(' ') || !concerns_gpu(line) {
+        if line.starts_with(' ') {
             continue;
         }
-        match split_record(line) {
-            Some((microseconds, message)) => {
-                let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
-                out.push_str(&format!("[{seconds:5}.{rest:06}] {message}\n"));
-            }
-            None => {
-                out.push_str(line);
-                out.push('\n');
-            }
+        let (time, message) = match split_record(line) {
+            Some((time, message)) => (Some(time), message),
+            None => (None, line),
+        };
+        if !concerns_gpu(message) {
+            continue;
         }
+        if let Some(time) = time {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "[{:5}.{:06}] ", time / 1_000_000, time % 1_000_000);
+        }
+        out.push_str(message);
+        out.push('\n');
     }
     out
 }
 
+/// Returns the time in microseconds and the message of a record.
 fn split_record(line: &str) -> Option<(u64, &str)> {
     let (head, message) = line.split_once(';')?;
     let mut fields = head.split(',');

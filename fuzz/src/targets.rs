@@ -1,0 +1,143 @@
+//! Every parser of bytes that strangers write, as a function that panics where it breaks a promise.
+//!
+//! libFuzzer runs them for as long as one likes (`cargo xtask fuzz`), and `crates/rmcp/tests/hostile.rs` for
+//! some seconds in every test run.
+
+use rmcp_diagnose::LogContext;
+use rmcp_host::log::{LogScanner, parse_kmsg, parse_pasted};
+use rmcp_host::{hardware, settings, stack, system};
+use rmcp_knowledge::Knowledge;
+use rmcp_model::{Place, Setting};
+use std::io::Cursor;
+use std::sync::LazyLock;
+
+/// A name, what the target eats, and the target.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const ALL: [Target; 13] = [
+    ("kfd_properties", kfd_properties),
+    ("kernel_log", kernel_log),
+    ("kernel_cmdline", kernel_cmdline),
+    ("signatures", signatures),
+    ("pasted", pasted),
+    ("bundles", bundles),
+    ("boot_files", boot_files),
+    ("modprobe", modprobe),
+    ("shell_settings", shell_settings),
+    ("fish_settings", fish_settings),
+    ("systemd_settings", systemd_settings),
+    ("pci_files", pci_files),
+    ("package_files", package_files),
+];
+
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+fn kfd_properties(bytes: &[u8]) {
+    if let Ok(properties) = hardware::kfd::parse_properties(bytes) {
+        let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        assert!(properties.len() <= lines, "one property a line at most");
+        assert!(properties.keys().all(|name| !name.is_empty()), "every property has a name");
+    }
+}
+
+fn kernel_log(bytes: &[u8]) {
+    let log = parse_kmsg(bytes);
+    let again = parse_kmsg(log.as_bytes());
+    assert_eq!(log, again, "what has been read once reads the same again");
+}
+
+fn kernel_cmdline(bytes: &[u8]) {
+    let words = system::kernel::parse_command_line(&text(bytes));
+    assert!(words.iter().all(|word| !word.is_empty()), "a word has letters");
+}
+
+static SCANNER: LazyLock<LogScanner<'static>> =
+    LazyLock::new(|| LogScanner::new(Knowledge::embedded()));
+
+fn signatures(bytes: &[u8]) {
+    let Ok(facts) = SCANNER.scan(bytes, Some(bytes.len() as u64)) else {
+        return;
+    };
+    for found in &facts.matches {
+        assert!(!found.lines.is_empty(), "{}: a match has a line", found.signature);
+        assert!(
+            found.lines.iter().all(|line| (1..=facts.lines).contains(line)),
+            "{}: lines {:?} of {}",
+            found.signature,
+            found.lines,
+            facts.lines
+        );
+        let shown = found.fields.values().chain([&found.excerpt]);
+        for value in shown {
+            assert!(!value.chars().any(char::is_control), "{value:?} would order a terminal about");
+        }
+    }
+    let from = LogContext { name: "fuzz", host: None };
+    let explained = rmcp_diagnose::explain(&facts, from, Knowledge::embedded());
+    assert!(!explained.also.contains(&explained.kind), "the primary kind is not listed twice");
+}
+
+fn pasted(bytes: &[u8]) {
+    let facts = parse_pasted(&text(bytes));
+    assert!(facts.gpus.len() <= 64, "a paste is no way to fill memory");
+}
+
+fn bundles(bytes: &[u8]) {
+    if let Ok(Some(summary)) = rmcp_code::summarize_bundles(Cursor::new(bytes)) {
+        assert!(summary.targets.values().all(|&count| count <= summary.bundles));
+    }
+}
+
+fn boot_files(bytes: &[u8]) {
+    let text = text(bytes);
+    system::boot::parse_grub_default("grub", &text);
+    system::boot::parse_loader_entry("entry", &text);
+}
+
+fn modprobe(bytes: &[u8]) {
+    let options = system::driver::parse_modprobe("file", &text(bytes));
+    assert!(options.iter().all(|option| option.origin.line.is_some()), "each option has a line");
+}
+
+fn shell_settings(bytes: &[u8]) {
+    let text = text(bytes);
+    check(&settings::shell::parse_settings("file", "bash", &text), &text);
+}
+
+fn fish_settings(bytes: &[u8]) {
+    let text = text(bytes);
+    check(&settings::fish::parse_settings("file", &text), &text);
+    check(&settings::fish::parse_universal("file", &text), &text);
+}
+
+fn systemd_settings(bytes: &[u8]) {
+    let text = text(bytes);
+    let place = Place::Unit { unit: "a.service".to_owned(), user: false };
+    check(&settings::systemd::parse_unit("file", &text, &place, "Environment").0, &text);
+    check(&settings::systemd::parse_environment_file("file", &text, &place), &text);
+}
+
+/// A setting has a name without blanks, and a line of the file.
+fn check(settings: &[Setting], text: &str) {
+    let lines = text.lines().count();
+    for setting in settings {
+        assert!(!setting.name.contains(char::is_whitespace), "{setting:?}");
+        let line = setting.origin.line.expect("a setting stands on a line") as usize;
+        assert!((1..=lines).contains(&line), "{setting:?} of {lines} lines");
+    }
+}
+
+fn pci_files(bytes: &[u8]) {
+    let _ = hardware::pci::parse_uevent(bytes);
+    hardware::pci::parse_firmware_info(&text(bytes));
+}
+
+fn package_files(bytes: &[u8]) {
+    let text = text(bytes);
+    stack::python::parse_torch_version(&text);
+    stack::rocm::parse_dpkg_version(&text, "libhsa-runtime64-1");
+    system::access::parse_groups(&text);
+}
