@@ -53,6 +53,8 @@ fn append(all: &mut Knowledge, part: Knowledge) {
     all.chip.extend(part.chip);
     all.kind.extend(part.kind);
     all.signature.extend(part.signature);
+    all.mention.extend(part.mention);
+    all.vendor.extend(part.vendor);
     all.variable.extend(part.variable);
     all.parameter.extend(part.parameter);
     all.remedy.extend(part.remedy);

@@ -19,6 +19,10 @@ pub struct Knowledge {
     pub kind: Vec<Kind>,
     /// Messages that are recognised in logs.
     pub signature: Vec<Signature>,
+    /// Ways to write about a message without having met it.
+    pub mention: Vec<Mention>,
+    /// Words that tell of whose GPU a text speaks.
+    pub vendor: Vec<Vendor>,
     /// Environment variables.
     pub variable: Vec<Switch>,
     /// Parameters of the amdgpu module and of the kernel.
@@ -156,6 +160,10 @@ pub struct Signature {
     pub id: String,
     /// What it reports.
     pub kind: LogKind,
+    /// What it reports where the text speaks of AMD's software and of no NVIDIA GPU: programs built for both
+    /// print NVIDIA's words on AMD too.
+    #[serde(default)]
+    pub kind_on_amd: Option<LogKind>,
     /// What it is within its kind.
     #[serde(default)]
     pub role: Role,
@@ -179,6 +187,47 @@ pub struct Signature {
     /// Texts that must match.
     pub matching: Vec<String>,
     /// Texts that look alike and must not match.
+    pub near_miss: Vec<String>,
+    /// Ids of sources.
+    pub sources: Vec<String>,
+}
+
+/// Who made the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VendorName {
+    /// AMD.
+    Amd,
+    /// NVIDIA.
+    Nvidia,
+}
+
+/// Words that tell of whose GPU a text speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vendor {
+    /// Whose.
+    pub name: VendorName,
+    /// Fixed texts; case does not matter.
+    pub words: Vec<String>,
+    /// Ids of sources.
+    pub sources: Vec<String>,
+}
+
+/// A way to write about a message without having met it: a header, source code, a list of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mention {
+    /// Id.
+    pub id: String,
+    /// Regular expression. Where it matches, no signature counts.
+    pub pattern: String,
+    /// Whether it is looked for in all lines that the message may be broken over, or in the first alone.
+    #[serde(default)]
+    pub all_lines: bool,
+    /// Texts with a signature's words in which none may be found.
+    pub matching: Vec<String>,
+    /// Texts that look alike and are messages.
     pub near_miss: Vec<String>,
     /// Ids of sources.
     pub sources: Vec<String>,

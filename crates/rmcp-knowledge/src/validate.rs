@@ -50,6 +50,10 @@ impl Knowledge {
         rows.extend(
             self.signature.iter().map(|row| (format!("signature {}", row.id), &row.sources[..])),
         );
+        rows.extend(self.mention.iter().map(|row| (format!("mention {}", row.id), &row.sources[..])));
+        rows.extend(
+            self.vendor.iter().map(|row| (format!("vendor {:?}", row.name), &row.sources[..])),
+        );
         rows.extend(
             self.variable.iter().map(|row| (format!("variable {}", row.name), &row.sources[..])),
         );
@@ -169,11 +173,22 @@ fn signatures_are_tested(knowledge: &Knowledge) -> Vec<Problem> {
             problems.push(problem(row(), "needs a text that matches and a near miss"));
         }
         // Shorter needles would stop the scanner at every other line of an ordinary log.
+        if signature.kind_on_amd == Some(signature.kind) {
+            problems.push(problem(row(), "`kind_on_amd` says nothing new"));
+        }
         if signature.needles.is_empty() || signature.needles.iter().any(|needle| needle.len() < 5) {
             problems.push(problem(row(), "needs needles of at least five bytes"));
         }
         if !(1..=8).contains(&signature.lines) {
             problems.push(problem(row(), "`lines` must be 1 to 8"));
+        }
+    }
+    for mention in &knowledge.mention {
+        if mention.matching.is_empty() || mention.near_miss.is_empty() {
+            problems.push(problem(
+                format!("mention {}", mention.id),
+                "needs a text that matches and a near miss",
+            ));
         }
     }
     problems

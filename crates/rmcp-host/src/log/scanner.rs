@@ -9,7 +9,7 @@ use crate::log::window::{REACH_BYTES, Window, printable, window};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 use rmcp_knowledge::Knowledge;
-use rmcp_knowledge::schema::Signature;
+use rmcp_knowledge::schema::{Mention, Signature, VendorName};
 use rmcp_model::{LogFacts, LogMatch};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -70,11 +70,22 @@ pub enum ScanError {
 #[derive(Debug)]
 pub struct LogScanner<'k> {
     signatures: Vec<Compiled<'k>>,
+    mentions: &'k [Mention],
+    mention_expressions: OnceLock<Result<Vec<Regex>, (String, String)>>,
     needles: Vec<String>,
-    /// For each needle, the signatures that have it.
-    owners: Vec<Vec<usize>>,
+    /// For each needle, what it leads to.
+    owners: Vec<Vec<Owner>>,
     small: OnceLock<AhoCorasick>,
     large: OnceLock<AhoCorasick>,
+}
+
+/// What a needle leads to.
+#[derive(Debug, Clone, Copy)]
+enum Owner {
+    /// The signature of that index.
+    Signature(usize),
+    /// The text speaks of a GPU of this maker.
+    Vendor(VendorName),
 }
 
 #[derive(Debug)]
@@ -104,25 +115,37 @@ impl<'k> LogScanner<'k> {
     /// Prepares the signatures of `knowledge`.
     pub fn new(knowledge: &'k Knowledge) -> Self {
         let mut needles: Vec<String> = Vec::new();
-        let mut owners: Vec<Vec<usize>> = Vec::new();
+        let mut owners: Vec<Vec<Owner>> = Vec::new();
         let mut by_needle = BTreeMap::new();
-        for (index, signature) in knowledge.signature.iter().enumerate() {
-            for needle in &signature.needles {
-                let needle = needle.to_ascii_lowercase();
-                let slot = *by_needle.entry(needle.clone()).or_insert_with(|| {
-                    needles.push(needle);
-                    owners.push(Vec::new());
-                    owners.len() - 1
-                });
-                owners[slot].push(index);
-            }
+        let signatures = knowledge.signature.iter().enumerate().flat_map(|(index, signature)| {
+            signature.needles.iter().map(move |needle| (needle, Owner::Signature(index)))
+        });
+        let vendors = knowledge.vendor.iter().flat_map(|vendor| {
+            vendor.words.iter().map(move |word| (word, Owner::Vendor(vendor.name)))
+        });
+        for (needle, owner) in signatures.chain(vendors) {
+            let needle = needle.to_ascii_lowercase();
+            let slot = *by_needle.entry(needle.clone()).or_insert_with(|| {
+                needles.push(needle);
+                owners.push(Vec::new());
+                owners.len() - 1
+            });
+            owners[slot].push(owner);
         }
         let signatures = knowledge
             .signature
             .iter()
             .map(|row| Compiled { row, expressions: OnceLock::new() })
             .collect();
-        Self { signatures, needles, owners, small: OnceLock::new(), large: OnceLock::new() }
+        Self {
+            signatures,
+            mentions: &knowledge.mention,
+            mention_expressions: OnceLock::new(),
+            needles,
+            owners,
+            small: OnceLock::new(),
+            large: OnceLock::new(),
+        }
     }
 
     /// Compiles every expression now.
@@ -130,7 +153,28 @@ impl<'k> LogScanner<'k> {
     /// # Errors
     /// [`ScanError::Pattern`] for the first that does not compile.
     pub fn check(&self) -> Result<(), ScanError> {
+        self.mention_expressions()?;
         self.signatures.iter().try_for_each(|signature| signature.expressions().map(|_| ()))
+    }
+
+    fn mention_expressions(&self) -> Result<&[Regex], ScanError> {
+        let compile = |mention: &Mention| {
+            Regex::new(&mention.pattern)
+                .map_err(|error| (mention.id.clone(), error.to_string()))
+        };
+        let compiled =
+            self.mention_expressions.get_or_init(|| self.mentions.iter().map(compile).collect());
+        compiled
+            .as_deref()
+            .map_err(|(id, what)| ScanError::Pattern { id: id.clone(), what: what.clone() })
+    }
+
+    /// Returns whether a text only mentions a message.
+    fn is_mention(&self, window: &Window) -> Result<bool, ScanError> {
+        let expressions = self.mention_expressions()?;
+        Ok(self.mentions.iter().zip(expressions).any(|(mention, expression)| {
+            expression.is_match(if mention.all_lines { &window.joined } else { &window.line })
+        }))
     }
 
     fn automaton(&self, large: bool) -> &AhoCorasick {
@@ -162,6 +206,8 @@ impl<'k> LogScanner<'k> {
             scanner: self,
             progress: self.signatures.iter().map(|_| Progress::default()).collect(),
             facts: LogFacts::default(),
+            of_amd: false,
+            of_nvidia: false,
             pasted: PastedReader::default(),
             blocks: 0,
         };
@@ -194,6 +240,8 @@ struct Scan<'s, 'k> {
     scanner: &'s LogScanner<'k>,
     progress: Vec<Progress>,
     facts: LogFacts,
+    of_amd: bool,
+    of_nvidia: bool,
     pasted: PastedReader,
     blocks: u64,
 }
@@ -219,7 +267,18 @@ impl Scan<'_, '_> {
                 continue;
             }
             let pattern = hit.pattern().as_usize();
-            for &index in &self.scanner.owners[pattern] {
+            for &owner in &self.scanner.owners[pattern] {
+                let index = match owner {
+                    Owner::Signature(index) => index,
+                    Owner::Vendor(VendorName::Amd) => {
+                        self.of_amd = true;
+                        continue;
+                    }
+                    Owner::Vendor(VendorName::Nvidia) => {
+                        self.of_nvidia = true;
+                        continue;
+                    }
+                };
                 if !self.is_due(index, base + (at - from) as u64) {
                     continue;
                 }
@@ -282,11 +341,14 @@ impl Scan<'_, '_> {
             expressions.pattern.is_match(text)
                 && !expressions.unless.as_ref().is_some_and(|unless| unless.is_match(text))
         };
-        let texts = [Some(window.joined.as_str()), window.glued.as_deref()];
-        let Some(text) = texts.into_iter().flatten().find(matches) else {
+        let Some(text) = window.texts().find(matches) else {
             progress.refusals += 1;
             return Ok(());
         };
+        if self.scanner.is_mention(window)? {
+            progress.refusals += 1;
+            return Ok(());
+        }
         progress.covered_to = hit + 1;
         let found = progress.found.get_or_insert_with(|| LogMatch {
             signature: signature.row.id.clone(),
@@ -300,7 +362,7 @@ impl Scan<'_, '_> {
             found.lines.push(line);
         }
         for expression in &expressions.extract {
-            if let Some(captures) = expression.captures(text) {
+            if let Some(captures) = window.texts().find_map(|text| expression.captures(text)) {
                 for name in expression.capture_names().flatten() {
                     if let Some(value) = captures.name(name).filter(|value| !value.is_empty()) {
                         found
@@ -321,8 +383,13 @@ impl Scan<'_, '_> {
         }
         let mut matches: Vec<LogMatch> =
             self.progress.into_iter().filter_map(|progress| progress.found).collect();
+        let on_amd = self.of_amd && !self.of_nvidia;
         for found in &mut matches {
             found.lines.sort_unstable();
+            let row = self.scanner.signatures.iter().find(|known| known.row.id == found.signature);
+            if let Some(kind) = row.and_then(|known| known.row.kind_on_amd).filter(|_| on_amd) {
+                found.kind = kind;
+            }
         }
         matches.sort_by(|a, b| (a.offset, &a.signature).cmp(&(b.offset, &b.signature)));
         self.facts.matches = matches;

@@ -1,5 +1,9 @@
 //! The piece of text around a hit: lines joined, terminal decoration taken away.
 
+use regex::Regex;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 /// Most bytes of one line that are looked at on each side of a hit. A line of megabytes (a minified traceback,
 /// a log without newlines) costs no more than this.
 const MAX_SIDE_BYTES: usize = 1024;
@@ -18,9 +22,41 @@ pub(crate) struct Window {
     /// The lines joined by a blank: messages wrapped at blanks.
     pub(crate) joined: String,
     /// The lines joined by nothing: messages cut in the middle of a word. None where it is one line.
-    pub(crate) glued: Option<String>,
+    glued: Option<String>,
+    /// The lines without the progress bars that were written into them. None where there are none.
+    unbarred: Option<String>,
+    /// Whether the first line is as long as a terminal is wide, so that it was likely cut by one.
+    cut_by_terminal: bool,
     /// Where the window's first line begins in the buffer.
     pub(crate) start: usize,
+}
+
+impl Window {
+    /// Returns the ways to read the lines, the likeliest first.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let glued = self.glued.as_deref();
+        let early = glued.filter(|_| self.cut_by_terminal);
+        let late = glued.filter(|_| !self.cut_by_terminal);
+        [self.unbarred.as_deref(), early, Some(self.joined.as_str()), late].into_iter().flatten()
+    }
+}
+
+/// A bar as tqdm draws it, with what it writes to get onto its line: `name:  21%|██  | 41/200 [00:07<00:27]`.
+///
+/// Source: tqdm `tqdm/std.py`, `format_meter`.
+static BAR: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[\r\n]+[^\r\n|%]{0,60}\d{1,3}%\|[^|\r\n]{0,200}\|[^\[\r\n]{0,60}\[[^\]\r\n]{0,80}\](\x1b\[A)?")
+        .expect("the expression is fixed")
+});
+
+/// Returns whether a line looks cut at a terminal's edge: 80 columns, or as long as the one below it.
+fn cut_by_terminal(text: &str) -> bool {
+    let mut widths = text.split('\n').map(|line| line.trim_end_matches('\r').chars().count());
+    match (widths.next(), widths.next()) {
+        (Some(80), Some(_)) => true,
+        (Some(first), Some(second)) => first > 80 && first == second,
+        _ => false,
+    }
 }
 
 /// Returns the window for a hit at `at`, from the beginning of its line over `lines` lines.
@@ -41,7 +77,9 @@ pub(crate) fn window(buffer: &[u8], at: usize, lines: u32) -> Window {
     let line = normalize(text.split('\n').next().unwrap_or_default(), " ");
     let joined = normalize(&text, " ");
     let glued = text.contains('\n').then(|| normalize(&text, ""));
-    Window { line, joined, glued, start }
+    let bars = if text.contains("%|") { BAR.replace_all(&text, "") } else { Cow::Borrowed("") };
+    let unbarred = matches!(bars, Cow::Owned(_)).then(|| normalize(&bars, " "));
+    Window { line, joined, glued, unbarred, cut_by_terminal: cut_by_terminal(&text), start }
 }
 
 /// Returns a text on one line: escape sequences and box drawing taken away, runs of blanks made one, lines
