@@ -12,10 +12,10 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 /// A name, what the target eats, and the target.
-pub type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 13] = [
+pub(crate) const ALL: [Target; 13] = [
     ("kfd_properties", kfd_properties),
     ("kernel_log", kernel_log),
     ("kernel_cmdline", kernel_cmdline),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rmcp_host::log::{LogScanner, parse_pasted};
 use rmcp_host::{Caller, Machine};
 use rmcp_knowledge::Knowledge;
-use rmcp_model::{Fact, LogKind};
+use rmcp_model::Fact;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -259,25 +259,12 @@ fn read_tree(path: &Path) -> Result<BTreeSet<String>> {
         if let Fact::Unreadable { why } = &facts.nodes {
             bail!("{why}");
         }
-        for why in facts
-            .nodes
-            .value()
-            .into_iter()
-            .flatten()
-            .filter_map(|node| node.properties.why_unreadable())
-        {
+        let mut nodes = facts.nodes.value().into_iter().flatten();
+        if let Some(why) = nodes.find_map(|node| node.properties.why_unreadable()) {
             bail!("{why}");
         }
         let diagnosis = rmcp_diagnose::diagnose(&facts, knowledge);
         targets.extend(diagnosis.gpus.iter().filter_map(|gpu| gpu.gfx).map(|gfx| gfx.to_string()));
-        // Reading must give kinds too, not only targets.
-        let _: Vec<LogKind> = facts
-            .kernel_log
-            .value()
-            .into_iter()
-            .flat_map(|log| &log.matches)
-            .map(|found| found.kind)
-            .collect();
     }
     if machines.is_empty() {
         bail!("{}: neither cards nor a topology in it", path.display());

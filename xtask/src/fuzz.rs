@@ -65,7 +65,7 @@ fn build() -> Result<PathBuf> {
 /// The names in the list of targets.
 fn targets() -> Result<Vec<String>> {
     let text = std::fs::read_to_string(top().join(TARGETS)).context(TARGETS)?;
-    let list = text.split_once("pub const ALL").context(TARGETS)?.1;
+    let list = text.split_once("const ALL").context(TARGETS)?.1;
     let list = list.split_once("];").context(TARGETS)?.0;
     Ok(list
         .lines()

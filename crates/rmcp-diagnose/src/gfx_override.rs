@@ -41,10 +41,9 @@ pub(crate) fn judge(
     let mut drafts = Vec::new();
     drafts.extend(per_node_problems(host, gpus, software));
     let mut malformed_said = false;
-    for index in 0..gpus.len() {
-        let in_force = in_force(host, gpus[index].report.node, software.rocm);
-        gpus[index].report.gfx_override = in_force.as_ref().map(|it| it.value.to_owned());
-        let gpu = &gpus[index];
+    for (index, gpu) in gpus.iter_mut().enumerate() {
+        let in_force = in_force(host, gpu.report.node, software.rocm);
+        gpu.report.gfx_override = in_force.as_ref().map(|it| it.value.to_owned());
         let (verdict, mut found) = match in_force {
             Some(it) => match GfxTarget::parse_override(it.value) {
                 Ok(target) => judge_target(host, gpu, index, &it, target, software, knowledge),
@@ -57,7 +56,7 @@ pub(crate) fn judge(
             },
             None => judge_without(host, gpu, index, software, knowledge),
         };
-        gpus[index].report.verdict = verdict;
+        gpu.report.verdict = verdict;
         drafts.append(&mut found);
     }
     if gpus.is_empty() {
@@ -146,7 +145,7 @@ fn malformed(
         .meaning(format!("It must be three decimal numbers such as 10.3.0 and nothing else; otherwise ROCm does not start for any card. {form}"))
         .evidence(&environment(), format!("{}={}", it.name, it.value))
         .evidence_of(places(host, &it.name, Some(it.value)))
-        .sources(["libhsakmt-override-rules", "log-ollama-6003"])
+        .sources(["libhsakmt-override-rules"])
         .gpu(index, gpu.report.gfx)
         .next(next)
 }

@@ -30,7 +30,7 @@ pub(crate) fn findings(host: &HostFacts, gpus: &[Gpu<'_>], knowledge: &Knowledge
 fn wsl(host: &HostFacts) -> Draft {
     let mut draft = Draft::error(codes::WSL, "this is Windows Subsystem for Linux: ROCm has no amdgpu driver here")
         .meaning("Under WSL the GPU is reached through /dev/dxg and a ROCm made for it, which supports newer cards only. None of the Linux advice for RX 5000 and 6000 cards applies.")
-        .sources(["log-3470"]);
+        .sources(["log-4964"]);
     if let Some(origin) = host.kernel.release.origin() {
         draft = draft.evidence(origin, host.kernel.release.value().cloned().unwrap_or_default());
     }
@@ -39,9 +39,8 @@ fn wsl(host: &HostFacts) -> Draft {
 
 fn driver(host: &HostFacts, gpus: &[Gpu<'_>]) -> Vec<Draft> {
     let mut drafts = Vec::new();
-    let words = host.kernel.command_line.value().into_iter().flatten();
-    let nomodeset =
-        words.filter(|word| matches!(word.as_str(), "nomodeset" | "amdgpu.modeset=0")).next();
+    let mut words = host.kernel.command_line.value().into_iter().flatten();
+    let nomodeset = words.find(|word| matches!(word.as_str(), "nomodeset" | "amdgpu.modeset=0"));
     // A tree may lack /sys/module; a card that no driver has taken says the same.
     let unbound = gpus
         .iter()

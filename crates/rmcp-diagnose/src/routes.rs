@@ -139,22 +139,26 @@ fn same_isa(
 ) -> Route {
     let others = knowledge.target(gfx).map_or(&[][..], |target| &target.runs[..]);
     let sources = &["llvm-amdgpu-td", "isa-comparison"];
-    let Some(&first) = others.first() else {
+    let in_library = others
+        .iter()
+        .copied()
+        .find(|&target| software.coverage(target) == Some(CodeCoverage::Full));
+    let in_stack =
+        others.iter().find_map(|&target| Some((target, *knowledge.stacks_for(target).first()?)));
+    let Some(target) = in_library.or(in_stack.map(|(target, _)| target)) else {
         return route(
             "override-same-isa",
             index,
             RouteStatus::Impossible,
             "an override",
-            format!("no other target has the instruction set of {gfx}; 10.3.0 is another one"),
+            match others {
+                [] => format!("no other target has the instruction set of {gfx}"),
+                _ => format!("no build with code of a target that {gfx} can run is known"),
+            },
             sources,
             knowledge,
         );
     };
-    let in_library = others
-        .iter()
-        .copied()
-        .find(|&target| software.coverage(target) == Some(CodeCoverage::Full));
-    let target = in_library.unwrap_or(first);
     let set = format!("HSA_OVERRIDE_GFX_VERSION={}", target.dotted());
     let active = gpu.report.gfx_override.as_deref() == Some(&target.dotted());
     let (status, reason) = match (in_library, active) {
@@ -177,11 +181,14 @@ fn same_isa(
         "override-same-isa",
         index,
         status,
-        format!("the override {set}"),
+        format!("{target} code, under the override {set}"),
         reason,
         sources,
         knowledge,
     );
+    if let (None, Some((target, stack))) = (in_library, in_stack) {
+        route.steps.extend(stack.install.iter().map(|step| fill_in(step, Some(target))));
+    }
     if !active {
         route.steps.push(format!("export {set}"));
     }

@@ -117,7 +117,7 @@ fn rocblas_lacks(
     gpus.iter().enumerate().find_map(|(index, gpu)| {
         let gfx = gpu.report.gfx?;
         let native = software.coverage(gfx) == Some(CodeCoverage::Full);
-        let served = torch.rocblas.iter().any(|&target| target == gfx);
+        let served = torch.rocblas.contains(&gfx);
         // Under an override the runtime asks for the other target's file.
         let by_override = gpu.report.gfx_override.as_deref().and_then(|value| GfxTarget::parse_override(value).ok());
         let served_by_override = by_override.is_some_and(|target| knowledge.runs(gfx, target) && torch.rocblas.contains(&target));

@@ -78,6 +78,8 @@ pub enum Seen {
     Link(String),
     /// Owner and mode.
     Stat(FileStat),
+    /// Nothing, and why.
+    Unreadable(String),
 }
 
 /// Everything seen, by path.
@@ -90,6 +92,8 @@ pub struct HostRoot {
     live: bool,
     confined: bool,
     stats: BTreeMap<String, FileStat>,
+    /// Paths that could not be read where this folder was recorded, and why.
+    unreadable: BTreeMap<String, String>,
     transcript: Option<RefCell<Transcript>>,
 }
 
@@ -122,7 +126,14 @@ impl HostRoot {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|source| RootError::Open { path: path.to_owned(), source: source.into() })?;
-        Ok(Self { dir, live: false, confined: true, stats: BTreeMap::new(), transcript: None })
+        Ok(Self {
+            dir,
+            live: false,
+            confined: true,
+            stats: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            transcript: None,
+        })
     }
 
     /// Keeps everything that is read from now on.
@@ -138,6 +149,11 @@ impl HostRoot {
     /// Gives owners and modes that the folder itself cannot hold.
     pub fn set_stats(&mut self, stats: BTreeMap<String, FileStat>) {
         self.stats = stats;
+    }
+
+    /// Gives the paths that could not be read where the folder was recorded, and why.
+    pub fn set_unreadable(&mut self, unreadable: BTreeMap<String, String>) {
+        self.unreadable = unreadable;
     }
 
     /// Returns whether this is the running machine.
@@ -174,12 +190,30 @@ impl HostRoot {
             let seen = seen();
             // A file's content says more than its name or its owner.
             match transcript.get(path) {
-                Some(Seen::File(_) | Seen::Parts(..) | Seen::Link(_)) => {}
+                Some(Seen::File(_) | Seen::Parts(..) | Seen::Link(_) | Seen::Unreadable(_)) => {}
                 Some(Seen::Folder | Seen::Stat(_)) if seen == Seen::Name => {}
                 _ => {
                     transcript.insert(path.to_owned(), seen);
                 }
             }
+        }
+    }
+
+    /// Returns what a recording says of a path that could not be read when it was made.
+    fn refused<T>(&self, path: &str) -> Option<Fact<T>> {
+        self.unreadable.get(path).map(|why| self.unreadable(path, why.clone()))
+    }
+
+    fn unreadable<T>(&self, path: &str, why: String) -> Fact<T> {
+        let fact = Fact::unreadable(format!("{path}: {why}"));
+        self.see(path, || Seen::Unreadable(why));
+        fact
+    }
+
+    fn missing<T>(&self, path: &str, error: Errno) -> Fact<T> {
+        match error {
+            Errno::NOENT | Errno::NOTDIR => Fact::Absent,
+            error => self.unreadable(path, std::io::Error::from(error).to_string()),
         }
     }
 
@@ -190,19 +224,21 @@ impl HostRoot {
 
     /// Reads a whole file of at most `limit` bytes; a longer one is unreadable, never cut.
     pub fn read_up_to(&self, path: &str, limit: u64) -> Fact<Vec<u8>> {
+        if let Some(refused) = self.refused(path) {
+            return refused;
+        }
         let file = match self.open_file(path) {
             Ok(fd) => File::from(fd),
-            Err(error) => return missing(path, error),
+            Err(error) => return self.missing(path, error),
         };
         let mut bytes = Vec::new();
         match file.take(limit + 1).read_to_end(&mut bytes) {
             // The kernel's log gives one message a read and "would block" at its end.
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Fact::unreadable(format!("{path}: {error}")),
+            Err(error) => return self.unreadable(path, error.to_string()),
             Ok(read) if read as u64 > limit => {
-                return Fact::unreadable(format!(
-                    "{path}: larger than the {limit} bytes expected at most"
-                ));
+                let why = format!("larger than the {limit} bytes expected at most");
+                return self.unreadable(path, why);
             }
             Ok(_) => {}
         }
@@ -229,24 +265,26 @@ impl HostRoot {
         path: &str,
         wanted: impl Fn(&str) -> bool,
     ) -> Fact<Vec<(String, EntryKind)>> {
+        if let Some(refused) = self.refused(path) {
+            return refused;
+        }
         let dir = match self.open_with(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(fd) => fd,
-            Err(error) => return missing(path, error),
+            Err(error) => return self.missing(path, error),
         };
         let mut names = Vec::new();
         let entries = match rustix::fs::Dir::new(dir) {
             Ok(entries) => entries,
-            Err(error) => return missing(path, error),
+            Err(error) => return self.missing(path, error),
         };
         for (count, entry) in entries.enumerate() {
             if count > MAX_ENTRIES {
-                return Fact::unreadable(format!(
-                    "{path}: more than the {MAX_ENTRIES} entries expected at most"
-                ));
+                let why = format!("more than the {MAX_ENTRIES} entries expected at most");
+                return self.unreadable(path, why);
             }
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(error) => return missing(path, error),
+                Err(error) => return self.missing(path, error),
             };
             // Names that are not UTF-8 are no names that we look for.
             let Ok(name) = entry.file_name().to_str() else { continue };
@@ -294,7 +332,7 @@ impl HostRoot {
             Ok(stat) => {
                 FileStat { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid }
             }
-            Err(error) => return missing(path, error),
+            Err(error) => return self.missing(path, error),
         };
         let stat = self.stats.get(path).copied().unwrap_or(stat);
         self.see(path, || Seen::Stat(stat));
@@ -339,9 +377,12 @@ impl HostRoot {
 
     /// Opens a device file, which gives its content piece by piece.
     pub(crate) fn open_device(&self, path: &str) -> Fact<File> {
+        if let Some(refused) = self.refused(path) {
+            return refused;
+        }
         match self.open_file(path) {
             Ok(fd) => Fact::known(File::from(fd), Origin::file(path)),
-            Err(error) => missing(path, error),
+            Err(error) => self.missing(path, error),
         }
     }
 
@@ -359,6 +400,9 @@ impl HostRoot {
 
     /// Opens a file of any size for reading parts of it.
     pub fn open(&self, path: &str) -> Fact<HostFile<'_>> {
+        if let Some(refused) = self.refused(path) {
+            return refused;
+        }
         let open = || {
             let fd = self.open_file(path)?;
             let stat = rustix::fs::fstat(&fd)?;
@@ -375,7 +419,7 @@ impl HostRoot {
                     Origin::file(path),
                 )
             }
-            Err(error) => missing(path, error),
+            Err(error) => self.missing(path, error),
         }
     }
 }
@@ -407,13 +451,6 @@ impl Read for HostFile<'_> {
 impl Seek for HostFile<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         self.file.seek(to)
-    }
-}
-
-fn missing<T>(path: &str, error: Errno) -> Fact<T> {
-    match error {
-        Errno::NOENT | Errno::NOTDIR => Fact::Absent,
-        error => Fact::unreadable(format!("{path}: {}", std::io::Error::from(error))),
     }
 }
 

@@ -17,6 +17,8 @@ pub mod system;
 
 pub use caller::Caller;
 pub use host_root::{FileStat, HostRoot, RootError, Seen, Transcript};
-pub use machine_file::{FORMAT, MACHINE_FILE, MachineFile, MachineFileError};
+pub use machine_file::{
+    FORMAT, FileRow, MACHINE_FILE, MachineFile, MachineFileError, Process, UnreadableRow,
+};
 pub use read::{Machine, OpenError};
 pub use record::{RecordedFile, Recording, Redaction};

@@ -32,6 +32,19 @@ pub struct MachineFile {
     /// Owners and modes.
     #[serde(default, rename = "file", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileRow>,
+    /// What could not be read where the folder was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// A path that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnreadableRow {
+    /// Path.
+    pub path: String,
+    /// The system's reason.
+    pub why: String,
 }
 
 /// The process for which a machine was read.

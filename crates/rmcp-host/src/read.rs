@@ -77,6 +77,9 @@ impl Machine {
             return Ok(Self { root, caller, provenance: Provenance::Tree, description: None });
         };
         root.set_stats(file.stats());
+        root.set_unreadable(
+            file.unreadable.iter().map(|row| (row.path.clone(), row.why.clone())).collect(),
+        );
         let caller = file.caller();
         Ok(Self { root, caller, provenance: file.provenance, description: file.description })
     }

@@ -4,7 +4,7 @@
 //! that set GPU variables, of the kernel log the lines about the GPU.
 
 use crate::host_root::{FileStat, Seen, Transcript};
-use crate::machine_file::{FORMAT, FileRow, MachineFile, Process};
+use crate::machine_file::{FORMAT, FileRow, MachineFile, Process, UnreadableRow};
 use crate::read::Machine;
 use regex::Regex;
 use rmcp_model::Provenance;
@@ -17,6 +17,10 @@ const PATH_VARIABLES: [&str; 2] = ["VIRTUAL_ENV", "CONDA_PREFIX"];
 /// The names that stand for the private ones.
 const USER: &str = "user";
 const HOST: &str = "host";
+
+/// The one id of that form that says nothing of the machine: it is part of the name of the variable
+/// `SecureBoot`. Source: UEFI specification 2.10, section 3.3, `EFI_GLOBAL_VARIABLE`.
+const EFI_GLOBAL: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
 static PRIVATE: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
     let regex = |text| Regex::new(text).expect("a fixed expression");
@@ -90,7 +94,11 @@ impl Redaction {
             text = replace_word(&text, private, public);
         }
         for (expression, public) in PRIVATE.iter() {
-            text = expression.replace_all(&text, *public).into_owned();
+            let hide = |found: &regex::Captures<'_>| {
+                if found[0].eq_ignore_ascii_case(EFI_GLOBAL) { EFI_GLOBAL } else { *public }
+                    .to_owned()
+            };
+            text = expression.replace_all(&text, hide).into_owned();
         }
         text
     }
@@ -147,6 +155,7 @@ impl Recording {
     ) -> Result<Self, toml::ser::Error> {
         let mut files = BTreeMap::new();
         let mut rows = Vec::new();
+        let mut unreadable = Vec::new();
         for (path, seen) in transcript {
             let path = redaction.text(path);
             let recorded = match seen {
@@ -157,6 +166,10 @@ impl Recording {
                 Seen::Folder => RecordedFile::Folder,
                 Seen::Name => RecordedFile::Whole(Vec::new()),
                 Seen::Link(target) => RecordedFile::Link(redaction.text(target)),
+                Seen::Unreadable(why) => {
+                    unreadable.push(UnreadableRow { path: path.clone(), why: redaction.text(why) });
+                    continue;
+                }
                 Seen::Stat(FileStat { mode, uid, gid }) => {
                     rows.push(FileRow { path: path.clone(), mode: *mode, uid: *uid, gid: *gid });
                     RecordedFile::Whole(Vec::new())
@@ -170,6 +183,7 @@ impl Recording {
                 files.insert(path, recorded);
             }
         }
+        make_folders_of_parents(&mut files);
         let machine_file = MachineFile {
             format: FORMAT,
             // A copy of a made-up machine stays made up.
@@ -184,8 +198,23 @@ impl Recording {
                 .uid
                 .map(|uid| process(machine, uid, redaction, environment, transcript)),
             files: rows,
+            unreadable,
         };
         Ok(Self { files, machine_file: toml::to_string(&machine_file)? })
+    }
+}
+
+/// A name seen in a listing that turned out to hold other entries is a folder: in sysfs links to devices are
+/// listed as names, and read as folders.
+fn make_folders_of_parents(files: &mut BTreeMap<String, RecordedFile>) {
+    let parents: Vec<String> = files
+        .keys()
+        .flat_map(|path| path.match_indices('/').map(|(at, _)| path[..at].to_owned()))
+        .collect();
+    for parent in parents {
+        if let Some(file @ RecordedFile::Whole(_)) = files.get_mut(&parent) {
+            *file = RecordedFile::Folder;
+        }
     }
 }
 

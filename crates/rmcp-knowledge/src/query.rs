@@ -25,6 +25,10 @@ impl Knowledge {
 
     /// Returns how sure a statement with these sources is.
     pub fn confidence(&self, sources: &[String]) -> Confidence {
+        debug_assert!(
+            sources.iter().all(|id| self.source(id).is_some()),
+            "a statement names a source that is no row: {sources:?}"
+        );
         let kinds: Vec<_> =
             sources.iter().filter_map(|id| self.source(id)).map(|source| source.kind).collect();
         confidence_of(&kinds)

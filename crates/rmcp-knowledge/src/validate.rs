@@ -50,7 +50,9 @@ impl Knowledge {
         rows.extend(
             self.signature.iter().map(|row| (format!("signature {}", row.id), &row.sources[..])),
         );
-        rows.extend(self.mention.iter().map(|row| (format!("mention {}", row.id), &row.sources[..])));
+        rows.extend(
+            self.mention.iter().map(|row| (format!("mention {}", row.id), &row.sources[..])),
+        );
         rows.extend(
             self.vendor.iter().map(|row| (format!("vendor {:?}", row.name), &row.sources[..])),
         );

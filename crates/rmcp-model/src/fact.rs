@@ -38,7 +38,7 @@ impl fmt::Display for Origin {
 ///
 /// "Absent" is an observation (the file is not there); "unreadable" is the lack of one. Nothing in RMCP
 /// treats the two alike.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Fact<T> {
     /// The value and where it was read.
@@ -49,6 +49,7 @@ pub enum Fact<T> {
         origin: Origin,
     },
     /// It was looked for and is not there.
+    #[default]
     Absent,
     /// It could not be read.
     Unreadable {
@@ -116,12 +117,6 @@ impl<T> Fact<T> {
             Self::Absent => Fact::Absent,
             Self::Unreadable { why } => Fact::Unreadable { why },
         }
-    }
-}
-
-impl<T> Default for Fact<T> {
-    fn default() -> Self {
-        Self::Absent
     }
 }
 

@@ -5,6 +5,7 @@ use rmcp_model::{
     Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, LogKind, Provenance, Route,
     RouteStatus, Severity, Verdict,
 };
+use std::borrow::Cow;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub fn explanation_text(
 ) -> String {
     let mut page = Page { out: String::new(), palette };
     if explanation.kind == LogKind::None {
-        page.line(&format!("{} no known fault stands in {source}", palette.faint("·")));
+        page.line(&format!("{} no known fault stands in {}", palette.faint("·"), clean(source)));
         page.wrapped("  ", "That is no proof that all was well. Hand in the program's own output and the kernel log of the same minutes (journalctl -k -b).");
         return page.out;
     }
@@ -108,8 +109,9 @@ pub fn explanation_text(
         page.line("");
         for (name, value) in &explanation.fields {
             page.line(&format!(
-                "  {} {value}",
-                palette.faint(&format!("{:<18}", name.replace('_', " ")))
+                "  {} {}",
+                palette.faint(&format!("{:<18}", name.replace('_', " "))),
+                clean(value)
             ));
         }
     }
@@ -167,7 +169,7 @@ impl Page {
         facts.extend(gpu.vram_bytes.map(|bytes| format!("{:.1} GiB", bytes_in_gib(bytes))));
         self.line(&format!(
             "{number}{}  {}",
-            self.palette.bold(&gpu.name),
+            self.palette.bold(&clean(&gpu.name)),
             self.palette.faint(&facts.join(", "))
         ));
         let verdict = gpu.verdict.sentence();
@@ -183,19 +185,19 @@ impl Page {
         let overridden = gpu
             .gfx_override
             .as_ref()
-            .map_or(String::new(), |value| format!(" (HSA_OVERRIDE_GFX_VERSION={value})"));
+            .map_or(String::new(), |value| format!(" (HSA_OVERRIDE_GFX_VERSION={})", clean(value)));
         self.line(&format!("  {marked}{overridden}"));
     }
 
     fn finding(&mut self, finding: &Finding, detail: Detail) {
         let symbol = self.palette.severity(finding.severity);
-        let title = self.palette.bold(&finding.title);
+        let title = self.palette.bold(&clean(&finding.title));
         self.line(&format!(
             "{symbol} {title} {}",
             self.palette.faint(&format!("[{}]", finding.code))
         ));
         if !finding.meaning.is_empty() {
-            self.wrapped("  ", &finding.meaning);
+            self.wrapped("  ", &clean(&finding.meaning));
         }
         let limit = if detail == Detail::Full { usize::MAX } else { SHORT_EVIDENCE };
         for item in finding.evidence.iter().take(limit) {
@@ -206,7 +208,11 @@ impl Page {
             self.line(&self.palette.faint(&format!("    and {more} more")));
         }
         if let Some(next) = &finding.next {
-            self.line(&format!("  {} {}", self.palette.good("→"), self.palette.command(next)));
+            self.line(&format!(
+                "  {} {}",
+                self.palette.good("→"),
+                self.palette.command(&clean(next))
+            ));
         }
         if detail == Detail::Full {
             let mut tail = vec![format!("confidence {}", finding.confidence)];
@@ -241,8 +247,8 @@ impl Page {
     fn evidence(&mut self, item: &EvidenceItem) {
         self.line(&format!(
             "    {} {}",
-            self.palette.faint(&format!("{}:", item.origin)),
-            item.value
+            self.palette.faint(&clean(&format!("{}:", item.origin))),
+            clean(&item.value)
         ));
     }
 
@@ -274,19 +280,20 @@ impl Page {
                 Some(gpu) if several => format!(", GPU {gpu}"),
                 _ => String::new(),
             };
-            self.line(&format!("  {number}. {} ({status}{gpu})", route.title));
+            self.line(&format!("  {number}. {} ({status}{gpu})", clean(&route.title)));
             if detail == Detail::Full {
                 self.wrapped(
                     "     ",
-                    &format!("{} [confidence {}]", route.reason, route.confidence),
+                    &format!("{} [confidence {}]", clean(&route.reason), route.confidence),
                 );
             }
-            for step in route.steps.iter().take(if detail == Detail::Full { usize::MAX } else { 2 })
-            {
+            // The best way whole, so that it can be followed; of the others that they are there.
+            let steps = if detail == Detail::Full || number == 1 { &route.steps[..] } else { &[] };
+            for step in steps {
                 self.line(&format!(
                     "     {} {}",
                     self.palette.good("→"),
-                    self.palette.command(step)
+                    self.palette.command(&clean(step))
                 ));
             }
         }
@@ -299,7 +306,7 @@ impl Page {
         self.line("");
         match detail {
             Detail::Short => {
-                let first = &unchecked[0];
+                let first = clean(&unchecked[0]);
                 let more = if unchecked.len() > 1 {
                     format!(" (and {} more)", unchecked.len() - 1)
                 } else {
@@ -310,14 +317,41 @@ impl Page {
             Detail::Full => {
                 self.line(&self.palette.bold("Could not be checked"));
                 for item in unchecked {
-                    self.line(&format!("  · {item}"));
+                    self.line(&format!("  · {}", clean(item)));
                 }
             }
         }
     }
 }
 
+/// Returns a text in which nothing gives orders to a terminal. What is shown was read from files, logs and
+/// variables that strangers may have written.
+fn clean(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_hidden) {
+        Cow::Owned(text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Control characters but the newline, and the marks that turn the direction of text.
+fn is_hidden(character: char) -> bool {
+    character != '\n' && character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]
 fn bytes_in_gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_write_on_the_terminal() {
+        assert_eq!(clean("a\u{1b}[2Jb\rc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
+        assert!(matches!(clean("plain\ntext"), Cow::Borrowed(_)));
+    }
 }

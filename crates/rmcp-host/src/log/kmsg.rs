@@ -43,7 +43,8 @@ pub fn read_kernel_log(root: &HostRoot, scanner: &LogScanner<'_>) -> Fact<LogFac
         match read {
             Fact::Known { value, origin } if !value.is_empty() => {
                 let text = parse_kmsg(&value);
-                root.note_file(path, text.as_bytes());
+                // A log without a line about the GPU is a log too, and an empty file would be none.
+                root.note_file(path, if text.is_empty() { b"\n" } else { text.as_bytes() });
                 return match scanner.scan(text.as_bytes(), Some(text.len() as u64)) {
                     Ok(facts) => Fact::known(facts, origin),
                     Err(error) => Fact::unreadable(format!("{origin}: {error}")),

@@ -24,7 +24,7 @@ const MAX_LINES: usize = 32;
 
 /// Hits of a signature that its expression may refuse before it is looked at only once per block. A log that
 /// says `RuntimeError:` on every line costs its length, not its length times the expression.
-const MAX_REFUSALS: u32 = 4096;
+const MAX_REFUSALS: u32 = 1024;
 
 /// Longest excerpt in characters.
 const MAX_EXCERPT: usize = 240;
@@ -107,7 +107,8 @@ struct Progress {
     found: Option<LogMatch>,
     refusals: u32,
     last_block: u64,
-    /// End of the window that matched last: needles inside it belong to the same message.
+    /// End of the line that matched last. A line is counted once, and one of a gigabyte must not cost an
+    /// expression for each of its words.
     covered_to: u64,
 }
 
@@ -159,8 +160,7 @@ impl<'k> LogScanner<'k> {
 
     fn mention_expressions(&self) -> Result<&[Regex], ScanError> {
         let compile = |mention: &Mention| {
-            Regex::new(&mention.pattern)
-                .map_err(|error| (mention.id.clone(), error.to_string()))
+            Regex::new(&mention.pattern).map_err(|error| (mention.id.clone(), error.to_string()))
         };
         let compiled =
             self.mention_expressions.get_or_init(|| self.mentions.iter().map(compile).collect());
@@ -300,7 +300,7 @@ impl Scan<'_, '_> {
                     &window,
                     lines - back + 1,
                     offset,
-                    base + (at - from) as u64,
+                    base + (window.line_end - from) as u64,
                 )?;
             }
         }
@@ -332,7 +332,7 @@ impl Scan<'_, '_> {
         window: &Window,
         line: u64,
         offset: u64,
-        hit: u64,
+        line_end: u64,
     ) -> Result<(), ScanError> {
         let signature = &self.scanner.signatures[index];
         let expressions = signature.expressions()?;
@@ -349,7 +349,7 @@ impl Scan<'_, '_> {
             progress.refusals += 1;
             return Ok(());
         }
-        progress.covered_to = hit + 1;
+        progress.covered_to = line_end;
         let found = progress.found.get_or_insert_with(|| LogMatch {
             signature: signature.row.id.clone(),
             kind: signature.row.kind,

@@ -29,6 +29,8 @@ pub(crate) struct Window {
     cut_by_terminal: bool,
     /// Where the window's first line begins in the buffer.
     pub(crate) start: usize,
+    /// Where its first line ends in the buffer, as far as the window reaches.
+    pub(crate) line_end: usize,
 }
 
 impl Window {
@@ -74,12 +76,14 @@ pub(crate) fn window(buffer: &[u8], at: usize, lines: u32) -> Window {
         }
     }
     let text = String::from_utf8_lossy(&buffer[start..end]);
+    let line_end = memchr::memchr(b'\n', &buffer[at..end]).map_or(end, |newline| at + newline);
     let line = normalize(text.split('\n').next().unwrap_or_default(), " ");
     let joined = normalize(&text, " ");
     let glued = text.contains('\n').then(|| normalize(&text, ""));
     let bars = if text.contains("%|") { BAR.replace_all(&text, "") } else { Cow::Borrowed("") };
     let unbarred = matches!(bars, Cow::Owned(_)).then(|| normalize(&bars, " "));
-    Window { line, joined, glued, unbarred, cut_by_terminal: cut_by_terminal(&text), start }
+    let cut_by_terminal = cut_by_terminal(&text);
+    Window { line, joined, glued, unbarred, cut_by_terminal, start, line_end }
 }
 
 /// Returns a text on one line: escape sequences and box drawing taken away, runs of blanks made one, lines

@@ -139,11 +139,11 @@ fn prefix_of(root: &HostRoot, python: &str) -> String {
         return prefix.to_owned();
     }
     // pyenv puts a script in front of its Pythons; its version file tells which one it would start.
-    if let Some(pyenv) = prefix.strip_suffix("/shims") {
-        if let Some(version) = root.read_value(&join(pyenv, "version")).value() {
-            let version = version.lines().next().unwrap_or_default();
-            return join(&join(pyenv, "versions"), version);
-        }
+    if let Some(pyenv) = prefix.strip_suffix("/shims")
+        && let Some(version) = root.read_value(&join(pyenv, "version")).value()
+    {
+        let version = version.lines().next().unwrap_or_default();
+        return join(&join(pyenv, "versions"), version);
     }
     let real = root.follow(python);
     match real.rsplit_once("/bin/") {

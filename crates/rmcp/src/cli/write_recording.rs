@@ -22,9 +22,10 @@ pub(crate) fn write_recording(folder: &Path, recording: &Recording) -> Result<()
         ))
         .hint("name a new folder"));
     }
-    let cannot =
-        |error: io::Error| Failure::could_not_check(format!("cannot write {shown}: {error}"));
-    std::fs::create_dir_all(folder).map_err(cannot)?;
+    let cannot = |path: &Path, error: io::Error| {
+        Failure::could_not_check(format!("cannot write {}: {error}", path.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
     let machine_file = (
         &MACHINE_FILE.to_owned(),
         &RecordedFile::Whole(recording.machine_file.clone().into_bytes()),
@@ -36,7 +37,8 @@ pub(crate) fn write_recording(folder: &Path, recording: &Recording) -> Result<()
         if inside.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
             continue;
         }
-        write_one(&folder.join(inside), file).map_err(cannot)?;
+        let path = folder.join(inside);
+        write_one(&path, file).map_err(|error| cannot(&path, error))?;
     }
     Ok(())
 }
@@ -47,8 +49,6 @@ fn write_one(path: &Path, file: &RecordedFile) -> io::Result<()> {
     }
     match file {
         RecordedFile::Folder => std::fs::create_dir_all(path),
-        // A name that turned out to hold other entries is a folder already.
-        RecordedFile::Whole(bytes) if bytes.is_empty() && path.is_dir() => Ok(()),
         RecordedFile::Whole(bytes) => std::fs::write(path, bytes),
         RecordedFile::Parts(length, parts) => {
             let out = File::create(path)?;
