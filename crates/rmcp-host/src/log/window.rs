@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(normalize("\u{1b}[31mError\u{1b}[0m:  x  \r\n │ y", " "), "Error: x y");
         assert_eq!(normalize("VIOLA\nTION", ""), "VIOLATION");
         assert_eq!(normalize("a \n b", ""), "a b");
-        assert_eq!(normalize(" 25%|███▌ | 1/4\rMemory", " "), "25% | 1/4 Memory");
+        assert_eq!(normalize(" 25%|███▌ | 1/4\rMemory", " "), "25%| | 1/4 Memory");
     }
 
     #[test]
