@@ -100,9 +100,10 @@ impl GfxTarget {
     }
 
     /// Returns the target at the end of a code object's id such as
-    /// `hipv4-amdgcn-amd-amdhsa--gfx90a:xnack-`.
+    /// `hipv4-amdgcn-amd-amdhsa--gfx90a:xnack-`; older compilers wrote one dash in front of it.
     pub fn from_bundle_id(id: &str) -> Option<Self> {
-        let name = id.rsplit_once("--").map_or(id, |(_, name)| name);
+        let (_, name) = id.split_once("-amdhsa-")?;
+        let name = name.trim_start_matches('-');
         Self::parse_prefix(name)
             .filter(|&(_, len)| matches!(name.as_bytes().get(len), None | Some(b':')))
             .map(|(target, _)| target)

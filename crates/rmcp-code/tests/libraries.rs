@@ -1,0 +1,143 @@
+//! Libraries with bundles of every form, whole and damaged.
+
+use object::write::Object;
+use object::{Architecture, BinaryFormat, Endianness, SectionKind};
+use rmcp_code::summarize_bundles;
+use rmcp_model::{BundleSummary, CodeCoverage, GfxTarget};
+use std::io::{Cursor, Write as _};
+
+/// Returns a bundle whose entries have one byte of "code" each.
+fn bundle(ids: &[&str]) -> Vec<u8> {
+    let mut bytes = b"__CLANG_OFFLOAD_BUNDLE__".to_vec();
+    bytes.extend((ids.len() as u64).to_le_bytes());
+    for (index, id) in ids.iter().enumerate() {
+        let size = u64::from(!id.starts_with("host"));
+        bytes.extend([2048 + index as u64, size, id.len() as u64].map(u64::to_le_bytes).concat());
+        bytes.extend(id.as_bytes());
+    }
+    bytes.resize(2048 + ids.len(), 0x7f);
+    bytes
+}
+
+fn compressed(version: u16, method: u16, plain: &[u8]) -> Vec<u8> {
+    let data = match method {
+        0 => {
+            let mut encoder =
+                flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(plain).unwrap();
+            encoder.finish().unwrap()
+        }
+        _ => zstd::encode_all(plain, 3).unwrap(),
+    };
+    let mut bytes = b"CCOB".to_vec();
+    bytes.extend([version.to_le_bytes(), method.to_le_bytes()].concat());
+    let header: u64 = match version {
+        1 => 20,
+        2 => 24,
+        _ => 32,
+    };
+    let (total, whole) = (header + data.len() as u64, plain.len() as u64);
+    let small = |value: u64| u32::try_from(value).unwrap().to_le_bytes().to_vec();
+    bytes.extend(match version {
+        1 => small(whole),
+        2 => [small(total), small(whole)].concat(),
+        _ => [total.to_le_bytes(), whole.to_le_bytes()].concat(),
+    });
+    bytes.extend([0; 8]);
+    bytes.extend(data);
+    bytes
+}
+
+/// Returns a library with these bundles one behind the other, each at its alignment.
+fn library(section: &str, bundles: &[Vec<u8>]) -> Vec<u8> {
+    let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+    let id = object.add_section(Vec::new(), section.into(), SectionKind::ReadOnlyData);
+    for bundle in bundles {
+        object.append_section_data(id, bundle, 4096);
+    }
+    object.write().unwrap()
+}
+
+fn read(bytes: &[u8]) -> BundleSummary {
+    summarize_bundles(Cursor::new(bytes)).unwrap().unwrap()
+}
+
+const HOST: &str = "host-x86_64-unknown-linux--";
+const GFX1010: &str = "hipv4-amdgcn-amd-amdhsa--gfx1010:xnack-";
+const GFX1030: &str = "hipv4-amdgcn-amd-amdhsa--gfx1030";
+const OLD: &str = "hip-amdgcn-amd-amdhsa-gfx906";
+
+const RDNA1: GfxTarget = GfxTarget::new(10, 1, 0);
+const RDNA2: GfxTarget = GfxTarget::new(10, 3, 0);
+
+#[test]
+fn every_form_holds_the_same_targets() {
+    let plain = bundle(&[HOST, GFX1010, GFX1030]);
+    let forms = [
+        ("plain", plain.clone()),
+        ("version 1, zlib", compressed(1, 0, &plain)),
+        ("version 2, zstd", compressed(2, 1, &plain)),
+        ("version 3, zstd", compressed(3, 1, &plain)),
+        ("version 3, zlib", compressed(3, 0, &plain)),
+    ];
+    for (form, bytes) in forms {
+        let summary = read(&library(".hip_fatbin", &[bytes]));
+        assert_eq!(summary.bundles, 1, "{form}");
+        assert_eq!(summary.targets.keys().copied().collect::<Vec<_>>(), [RDNA1, RDNA2], "{form}");
+    }
+}
+
+#[test]
+fn a_target_in_some_bundles_alone_is_partial() {
+    let both = bundle(&[HOST, GFX1010, GFX1030]);
+    let one = bundle(&[HOST, GFX1030]);
+    let summary = read(&library(".hip_fatbin", &[both, one.clone(), compressed(2, 1, &one)]));
+    assert_eq!(summary.bundles, 3);
+    assert_eq!(summary.coverage(RDNA1), CodeCoverage::Partial);
+    assert_eq!(summary.coverage(RDNA2), CodeCoverage::Full);
+    assert_eq!(summary.coverage(GfxTarget::new(9, 0, 6)), CodeCoverage::None);
+}
+
+#[test]
+fn what_is_no_gfx_target_is_listed_apart() {
+    let summary = read(&library(
+        ".hip_fatbin",
+        &[bundle(&[
+            HOST,
+            OLD,
+            "hipv4-amdgcn-amd-amdhsa--gfx10-3-generic",
+            "hip-spirv64-amd-amdhsa--amdgcnspirv",
+        ])],
+    ));
+    assert_eq!(summary.targets.keys().copied().collect::<Vec<_>>(), [GfxTarget::new(9, 0, 6)]);
+    assert_eq!(summary.other.len(), 2, "{:?}", summary.other);
+}
+
+#[test]
+fn a_library_without_gpu_code_has_no_summary() {
+    assert_eq!(summarize_bundles(Cursor::new(library(".data", &[vec![1, 2, 3]]))), Ok(None));
+}
+
+/// Cut anywhere: an error that says where, never a panic, and never a target that is not there.
+#[test]
+fn every_cut_ends_in_an_error_or_in_less() {
+    let whole = library(
+        ".hip_fatbin",
+        &[bundle(&[HOST, GFX1010]), compressed(3, 1, &bundle(&[HOST, GFX1030]))],
+    );
+    for length in 0..whole.len() {
+        match summarize_bundles(Cursor::new(&whole[..length])) {
+            Ok(summary) => assert_eq!(summary, None, "cut at {length}"),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+/// A header that promises a gigabyte costs what is there.
+#[test]
+fn a_bomb_is_not_unpacked() {
+    let bomb = compressed(3, 1, &vec![0; 64 << 20]);
+    assert!(bomb.len() < 64 << 10, "{} bytes", bomb.len());
+    let error = summarize_bundles(Cursor::new(library(".hip_fatbin", &[bomb]))).unwrap_err();
+    assert!(error.to_string().contains("magic"), "{error}");
+}
