@@ -1,5 +1,7 @@
 //! Libraries with bundles of every form, whole and damaged.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics says enough")]
+
 use object::write::Object;
 use object::{Architecture, BinaryFormat, Endianness, SectionKind};
 use rmcp_code::summarize_bundles;
