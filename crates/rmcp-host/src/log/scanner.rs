@@ -7,7 +7,7 @@
 use crate::log::pasted::PastedReader;
 use crate::log::window::{REACH_BYTES, Window, printable, window};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 use rmcp_knowledge::Knowledge;
 use rmcp_knowledge::schema::{Mention, Signature, VendorName};
 use rmcp_model::{LogFacts, LogMatch};
@@ -33,7 +33,7 @@ const MAX_EXCERPT: usize = 240;
 const MAX_FIELD: usize = 200;
 
 /// Inputs at least this long are worth the construction of the fast automaton (a few milliseconds).
-const DFA_FROM_BYTES: u64 = 4 << 20;
+const DFA_FROM_BYTES: u64 = 1 << 20;
 
 /// Why a log could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -159,11 +159,12 @@ impl<'k> LogScanner<'k> {
     }
 
     fn mention_expressions(&self) -> Result<&[Regex], ScanError> {
-        let compile = |mention: &Mention| {
-            Regex::new(&mention.pattern).map_err(|error| (mention.id.clone(), error.to_string()))
+        let compile_one = |mention: &Mention| {
+            compile(&mention.pattern).map_err(|error| (mention.id.clone(), error.to_string()))
         };
-        let compiled =
-            self.mention_expressions.get_or_init(|| self.mentions.iter().map(compile).collect());
+        let compiled = self
+            .mention_expressions
+            .get_or_init(|| self.mentions.iter().map(compile_one).collect());
         compiled
             .as_deref()
             .map_err(|(id, what)| ScanError::Pattern { id: id.clone(), what: what.clone() })
@@ -173,7 +174,8 @@ impl<'k> LogScanner<'k> {
     fn is_mention(&self, window: &Window) -> Result<bool, ScanError> {
         let expressions = self.mention_expressions()?;
         Ok(self.mentions.iter().zip(expressions).any(|(mention, expression)| {
-            expression.is_match(if mention.all_lines { &window.joined } else { &window.line })
+            let text = if mention.all_lines { &window.joined } else { &window.line };
+            expression.is_match(text.as_bytes())
         }))
     }
 
@@ -181,7 +183,7 @@ impl<'k> LogScanner<'k> {
         let (slot, kind) = if large {
             (&self.large, AhoCorasickKind::DFA)
         } else {
-            (&self.small, AhoCorasickKind::ContiguousNFA)
+            (&self.small, AhoCorasickKind::NoncontiguousNFA)
         };
         slot.get_or_init(|| {
             AhoCorasick::builder()
@@ -338,6 +340,7 @@ impl Scan<'_, '_> {
         let expressions = signature.expressions()?;
         let progress = &mut self.progress[index];
         let matches = |text: &&str| {
+            let text = text.as_bytes();
             expressions.pattern.is_match(text)
                 && !expressions.unless.as_ref().is_some_and(|unless| unless.is_match(text))
         };
@@ -362,13 +365,14 @@ impl Scan<'_, '_> {
             found.lines.push(line);
         }
         for expression in &expressions.extract {
-            if let Some(captures) = window.texts().find_map(|text| expression.captures(text)) {
+            if let Some(captures) =
+                window.texts().find_map(|text| expression.captures(text.as_bytes()))
+            {
                 for name in expression.capture_names().flatten() {
                     if let Some(value) = captures.name(name).filter(|value| !value.is_empty()) {
-                        found
-                            .fields
-                            .entry(name.to_owned())
-                            .or_insert_with(|| printable(value.as_str(), MAX_FIELD));
+                        found.fields.entry(name.to_owned()).or_insert_with(|| {
+                            printable(&String::from_utf8_lossy(value.as_bytes()), MAX_FIELD)
+                        });
                     }
                 }
             }
@@ -400,7 +404,7 @@ impl Scan<'_, '_> {
 
 impl Compiled<'_> {
     fn expressions(&self) -> Result<&Expressions, ScanError> {
-        let compile = |text: &String| Regex::new(text).map_err(|error| error.to_string());
+        let compile = |text: &String| compile(text).map_err(|error| error.to_string());
         let compiled = self.expressions.get_or_init(|| {
             Ok(Expressions {
                 pattern: compile(&self.row.pattern)?,
@@ -414,10 +418,16 @@ impl Compiled<'_> {
     }
 }
 
+/// Compiles an expression. Case and classes are those of ASCII, in which all messages are written: with
+/// Unicode's tables most of the time of a short run would go into this function.
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).unicode(false).build()
+}
+
 /// Returns the part of the text around the match: of the one line where it stands whole in that.
 fn excerpt(window: &Window, text: &str, pattern: &Regex) -> String {
-    let text = if pattern.is_match(&window.line) { &window.line } else { text };
-    let start = pattern.find(text).map_or(0, |found| found.start());
+    let text = if pattern.is_match(window.line.as_bytes()) { &window.line } else { text };
+    let start = pattern.find(text.as_bytes()).map_or(0, |found| found.start());
     // Some context in front: which device, which time.
     let mut from = start.saturating_sub(60);
     while !text.is_char_boundary(from) {
