@@ -164,6 +164,9 @@ pub struct Signature {
     /// print NVIDIA's words on AMD too.
     #[serde(default)]
     pub kind_on_amd: Option<LogKind>,
+    /// Whether it counts only in such a text: a message that any software could print.
+    #[serde(default)]
+    pub only_on_amd: bool,
     /// What it is within its kind.
     #[serde(default)]
     pub role: Role,

@@ -388,10 +388,12 @@ impl Scan<'_, '_> {
         let mut matches: Vec<LogMatch> =
             self.progress.into_iter().filter_map(|progress| progress.found).collect();
         let on_amd = self.of_amd && !self.of_nvidia;
+        let rows: BTreeMap<&str, &Signature> =
+            self.scanner.signatures.iter().map(|known| (&*known.row.id, known.row)).collect();
+        matches.retain(|found| on_amd || !rows[&*found.signature].only_on_amd);
         for found in &mut matches {
             found.lines.sort_unstable();
-            let row = self.scanner.signatures.iter().find(|known| known.row.id == found.signature);
-            if let Some(kind) = row.and_then(|known| known.row.kind_on_amd).filter(|_| on_amd) {
+            if let Some(kind) = rows[&*found.signature].kind_on_amd.filter(|_| on_amd) {
                 found.kind = kind;
             }
         }
