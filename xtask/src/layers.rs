@@ -5,10 +5,11 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The rooms from the top floor down. A crate may use those on floors below its own, and no other.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["rmcp"],
     &["rmcp-report"],
     &["rmcp-diagnose"],
+    &["rmcp-change"],
     &["rmcp-host", "rmcp-code"],
     &["rmcp-knowledge"],
     &["rmcp-model"],

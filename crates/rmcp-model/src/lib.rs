@@ -3,6 +3,7 @@
 //! Nothing here does I/O, and nothing here depends on another room. Every type is serialisable, so that
 //! the value between any two stages can be saved and replayed.
 
+mod change;
 mod code;
 mod exit_code;
 mod fact;
@@ -16,6 +17,7 @@ mod rocm;
 mod setting;
 mod version;
 
+pub use change::{ChangeState, Check, Plan, Step, TakesEffect};
 pub use code::{BundleSummary, CodeCoverage};
 pub use exit_code::ExitCode;
 pub use fact::{Fact, Origin, Provenance};

@@ -1,0 +1,229 @@
+//! What was done to a machine: one file for each change, written before the change, and a marker for each
+//! thing that became of it. Nothing in it is ever rewritten.
+//!
+//! ```text
+//! 0001.json      the change, with the old bytes, modes and owners
+//! 0001.applied   it was made
+//! 0001.undoing   it is being taken back
+//! 0001.undone    it was taken back
+//! ```
+
+use crate::disk::{Disk, FileMeta, write_atomically};
+use rmcp_model::{ChangeState, Plan, Step};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+
+/// The version of the format that this program writes. Newer ones are refused.
+const FORMAT: u32 = 1;
+
+/// Mode of the journal's folder: what stands in old files concerns nobody else.
+const FOLDER_MODE: u32 = 0o700;
+
+/// Mode of its files.
+const FILE_MODE: u32 = 0o600;
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The disk.
+    #[error("the journal {path}: {source}")]
+    Io {
+        /// File or folder.
+        path: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// An entry does not fit the format.
+    #[error("the journal {path}: {what}; expected an entry that rmcp wrote")]
+    Invalid {
+        /// The entry.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An entry is newer than this program.
+    #[error(
+        "the journal {path}: format {found} is newer than the {FORMAT} that this rmcp reads; update rmcp"
+    )]
+    Newer {
+        /// The entry.
+        path: String,
+        /// Its format.
+        found: u32,
+    },
+}
+
+/// A change in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Version of this format.
+    pub format: u32,
+    /// Number, from 1.
+    pub id: u32,
+    /// When it was begun, RFC 3339.
+    pub time: String,
+    /// What was to be done, with what stood in each file before.
+    pub plan: Plan,
+    /// Owner, mode and attributes of the files before, by path.
+    pub before: BTreeMap<String, FileMeta>,
+}
+
+impl Entry {
+    /// Returns the steps that write files.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
+        self.plan.steps.iter().filter_map(Step::written_path)
+    }
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Marker {
+    Applied,
+    Undoing,
+    Undone,
+}
+
+impl Marker {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+        }
+    }
+}
+
+/// The journal of a machine or of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    folder: String,
+}
+
+impl Journal {
+    /// Returns the journal in that folder, such as `/var/lib/rmcp/journal`. It is made with the first entry.
+    pub fn new(folder: impl Into<String>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// Returns its folder.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    fn path(&self, id: u32, ending: &str) -> String {
+        format!("{}/{id:04}.{ending}", self.folder)
+    }
+
+    fn io(path: &str) -> impl FnOnce(io::Error) -> JournalError {
+        let path = path.to_owned();
+        move |source| JournalError::Io { path, source }
+    }
+
+    /// Returns every change with its state, oldest first.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the folder or an entry cannot be used.
+    pub fn entries(&self, disk: &dyn Disk) -> Result<Vec<(Entry, ChangeState)>, JournalError> {
+        if !disk.exists(&self.folder).map_err(Self::io(&self.folder))? {
+            return Ok(Vec::new());
+        }
+        let names = disk.list(&self.folder).map_err(Self::io(&self.folder))?;
+        let has = |id: u32, marker: Marker| names.contains(&format!("{id:04}.{}", marker.name()));
+        let mut entries = Vec::new();
+        for name in &names {
+            let Some(id) = name.strip_suffix(".json").and_then(|id| id.parse().ok()) else {
+                continue;
+            };
+            let entry = self.read(disk, id)?;
+            let state = if has(id, Marker::Undone) {
+                ChangeState::Undone
+            } else if has(id, Marker::Applied) && !has(id, Marker::Undoing) {
+                ChangeState::Applied
+            } else {
+                ChangeState::Interrupted
+            };
+            entries.push((entry, state));
+        }
+        entries.sort_by_key(|(entry, _)| entry.id);
+        Ok(entries)
+    }
+
+    fn read(&self, disk: &dyn Disk, id: u32) -> Result<Entry, JournalError> {
+        let path = self.path(id, "json");
+        let invalid = |what: String| JournalError::Invalid { path: path.clone(), what };
+        let state = disk
+            .read(&path)
+            .map_err(Self::io(&path))?
+            .ok_or_else(|| invalid("went away while it was read".to_owned()))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(&state.bytes).map_err(|error| invalid(error.to_string()))?;
+        if let Some(found) = value["format"].as_u64().and_then(|found| u32::try_from(found).ok())
+            && found > FORMAT
+        {
+            return Err(JournalError::Newer { path, found });
+        }
+        let entry: Entry =
+            serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        if entry.id == id {
+            Ok(entry)
+        } else {
+            Err(invalid(format!("it says that it is {}", entry.id)))
+        }
+    }
+
+    /// Writes down a change that is about to be made, durably.
+    pub(crate) fn begin(
+        &self,
+        disk: &dyn Disk,
+        plan: &Plan,
+        before: BTreeMap<String, FileMeta>,
+        time: &str,
+    ) -> Result<Entry, JournalError> {
+        self.make_folder(disk)?;
+        let last = self.entries(disk)?.last().map_or(0, |(entry, _)| entry.id);
+        let entry = Entry {
+            format: FORMAT,
+            id: last + 1,
+            time: time.to_owned(),
+            plan: plan.clone(),
+            before,
+        };
+        let path = self.path(entry.id, "json");
+        let bytes = serde_json::to_vec_pretty(&entry).map_err(|error| JournalError::Invalid {
+            path: path.clone(),
+            what: error.to_string(),
+        })?;
+        write_atomically(disk, &path, &bytes, None, FILE_MODE).map_err(Self::io(&path))?;
+        Ok(entry)
+    }
+
+    fn make_folder(&self, disk: &dyn Disk) -> Result<(), JournalError> {
+        let mut at = 0;
+        // The folders above are made too, from the top down.
+        while at < self.folder.len() {
+            at = self.folder[at + 1..].find('/').map_or(self.folder.len(), |next| at + 1 + next);
+            let path = &self.folder[..at];
+            if !disk.exists(path).map_err(Self::io(path))? {
+                disk.make_folder(path, FOLDER_MODE).map_err(Self::io(path))?;
+                disk.sync_folder(crate::disk::folder_of(path)).map_err(Self::io(path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down what became of a change, durably.
+    pub(crate) fn mark(
+        &self,
+        disk: &dyn Disk,
+        id: u32,
+        marker: Marker,
+    ) -> Result<(), JournalError> {
+        let path = self.path(id, marker.name());
+        if disk.exists(&path).map_err(Self::io(&path))? {
+            return Ok(());
+        }
+        write_atomically(disk, &path, b"", None, FILE_MODE).map_err(Self::io(&path))
+    }
+}

@@ -1,0 +1,15 @@
+//! Makes and takes back changes to a machine.
+//!
+//! A change is a [`Plan`](rmcp_model::Plan): steps that say what stands in each file before and after. The
+//! [`Journal`] holds a durable copy of it before the first step, so that whatever happens in between, the
+//! next start can put the old bytes back.
+
+mod disk;
+mod journal;
+mod real_disk;
+mod transaction;
+
+pub use disk::{Disk, FileMeta, FileState};
+pub use journal::{Entry, Journal, JournalError};
+pub use real_disk::{CommandRunner, NoCommands, RealDisk, SystemCommands};
+pub use transaction::{ApplyError, Recovery, UndoError, apply, recover, undo};
