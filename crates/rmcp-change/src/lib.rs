@@ -5,6 +5,7 @@
 //! next start can put the old bytes back.
 
 mod disk;
+pub mod edit;
 mod journal;
 mod real_disk;
 mod transaction;

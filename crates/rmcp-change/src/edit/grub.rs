@@ -1,0 +1,148 @@
+//! Kernel words in `/etc/default/grub` and its drop-ins, which are shell text that `grub-mkconfig` sources.
+//!
+//! A line at the end that adds to the variable is right whatever stands above it: quoted, over several lines,
+//! commented out, appended to, or not there at all.
+//!
+//! Source: GRUB manual, "Simple configuration handling"; Debian sources `/etc/default/grub.d/*.cfg` too.
+
+use super::{EditError, append_lines};
+
+/// The variable for words of normal starts: without them is what the recovery entry is for.
+const VARIABLE: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
+
+/// Returns the lines that add words to those of the files before.
+///
+/// # Errors
+/// [`EditError::Word`] for a word that would not reach the kernel as it is.
+pub fn lines_for_words(words: &[String]) -> Result<String, EditError> {
+    for word in words {
+        check_word(word)?;
+    }
+    Ok(format!(
+        "# Added by rmcp; `rmcp undo` takes it away.\n{VARIABLE}=\"${VARIABLE} {}\"\n",
+        words.join(" ")
+    ))
+}
+
+/// Returns the file with the words added at its end.
+///
+/// # Errors
+/// [`EditError::Word`], and [`EditError::Open`] for a file that ends within a quote or a continued line.
+pub fn add_words(text: &str, words: &[String]) -> Result<String, EditError> {
+    let lines = lines_for_words(words)?;
+    check_closed(text)?;
+    Ok(append_lines(text, &lines))
+}
+
+/// Allowed are the characters of which kernel parameters are made, and which are nothing special to a shell,
+/// to GRUB or to the kernel's own quoting. Source: Linux `lib/cmdline.c`, `next_arg`.
+pub(crate) fn check_word(word: &str) -> Result<(), EditError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-=,:/+@".contains(c);
+    if word.is_empty() || word.len() > 256 || !word.chars().all(allowed) {
+        return Err(EditError::Word {
+            word: word.to_owned(),
+            place: "the kernel's command line",
+            expected: "letters, digits and ._-=,:/+@",
+        });
+    }
+    Ok(())
+}
+
+/// Checks that nothing is open at the end: a line added behind an open quote would be part of it.
+fn check_closed(text: &str) -> Result<(), EditError> {
+    let mut open: Option<(char, usize)> = None;
+    let mut line = 1;
+    let mut characters = text.chars().peekable();
+    let mut at_word_start = true;
+    while let Some(character) = characters.next() {
+        match (open, character) {
+            (_, '\n') => {
+                line += 1;
+                at_word_start = true;
+                continue;
+            }
+            // A backslash quotes what follows, but not between single quotes.
+            (None | Some(('"', _)), '\\') => match characters.next() {
+                None => {
+                    return Err(EditError::Open {
+                        line,
+                        what: "the last line ends with a backslash",
+                    });
+                }
+                Some('\n') => {
+                    line += 1;
+                    if characters.peek().is_none() {
+                        return Err(EditError::Open {
+                            line: line - 1,
+                            what: "the last line is continued",
+                        });
+                    }
+                }
+                Some(_) => {}
+            },
+            (None, '#') if at_word_start => while characters.next_if(|&c| c != '\n').is_some() {},
+            (None, quote @ ('"' | '\'')) => open = Some((quote, line)),
+            (Some((quote, _)), character) if character == quote => open = None,
+            _ => {}
+        }
+        at_word_start =
+            open.is_none() && (character.is_whitespace() || ";&|()".contains(character));
+    }
+    match open {
+        Some((_, line)) => Err(EditError::Open { line, what: "a quote is never closed" }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_a_shell_would_obey_are_refused() {
+        for word in [
+            "",
+            "a b",
+            "$(reboot)",
+            "`id`",
+            "x\"y",
+            "a'b",
+            "a\\b",
+            "a\nb",
+            "a;b",
+            "a&b",
+            "a|b",
+            "a>b",
+            "ä",
+        ] {
+            assert!(
+                matches!(add_words("", &[word.to_owned()]), Err(EditError::Word { .. })),
+                "{word:?}"
+            );
+        }
+        assert!(add_words("", &["amdgpu.ppfeaturemask=0xfff7ffff".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn what_is_open_at_the_end_is_named_by_its_line() {
+        let words = ["iommu=pt".to_owned()];
+        for (text, expected) in
+            [("A=1\nB=\"never\nclosed\n", 2), ("A='x\n", 1), ("A=1 \\", 1), ("A=1 \\\n", 1)]
+        {
+            match add_words(text, &words) {
+                Err(EditError::Open { line, .. }) => assert_eq!(line, expected, "{text:?}"),
+                other => panic!("{text:?}: {other:?}"),
+            }
+        }
+        for text in [
+            "# it's fine\nA=1\n",
+            "A=\"a'b\"\n",
+            "A=it\\'s\n",
+            "A='a\"b'",
+            "A=\"1 \\\n 2\"\n",
+            "A=x#'\n'\n",
+        ] {
+            assert!(add_words(text, &words).is_ok(), "{text:?}");
+        }
+    }
+}
