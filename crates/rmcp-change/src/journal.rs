@@ -199,7 +199,8 @@ impl Journal {
         Ok(entry)
     }
 
-    fn make_folder(&self, disk: &dyn Disk) -> Result<(), JournalError> {
+    /// Makes the folder, and those above it.
+    pub(crate) fn make_folder(&self, disk: &dyn Disk) -> Result<(), JournalError> {
         let mut at = 0;
         // The folders above are made too, from the top down.
         while at < self.folder.len() {

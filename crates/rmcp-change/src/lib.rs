@@ -7,10 +7,13 @@
 mod disk;
 pub mod edit;
 mod journal;
+pub mod plan;
 mod real_disk;
+mod standing;
 mod transaction;
 
 pub use disk::{Disk, FileMeta, FileState};
 pub use journal::{Entry, Journal, JournalError};
-pub use real_disk::{CommandRunner, NoCommands, RealDisk, SystemCommands};
+pub use real_disk::{CommandRunner, Lock, NoCommands, RealDisk, SystemCommands};
+pub use standing::{Standing, standing};
 pub use transaction::{ApplyError, Recovery, UndoError, apply, recover, undo};

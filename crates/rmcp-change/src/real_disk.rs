@@ -73,6 +73,11 @@ pub struct RealDisk<R> {
     runner: R,
 }
 
+/// The lock of a journal.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is held, not read")]
+pub struct Lock(OwnedFd);
+
 impl<R: CommandRunner> RealDisk<R> {
     /// Opens the machine whose `/` is at `root`.
     ///
@@ -81,6 +86,18 @@ impl<R: CommandRunner> RealDisk<R> {
     pub fn open(root: &Path, runner: R) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self { root: rustix::fs::open(root, flags, Mode::empty())?, runner })
+    }
+
+    /// Takes the lock of a journal, which one process at a time can have. It is given back when the value is
+    /// dropped, or the process dies.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where another process has it, and the system's errors.
+    pub fn lock(&self, journal: &crate::Journal) -> io::Result<Lock> {
+        journal.make_folder(self).map_err(io::Error::other)?;
+        let folder = self.folder(journal.folder())?;
+        rustix::fs::flock(&folder, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Lock(folder))
     }
 
     /// Opens a folder of the machine.
