@@ -20,6 +20,9 @@ const FORMAT: u32 = 1;
 /// Mode of the journal's folder: what stands in old files concerns nobody else.
 const FOLDER_MODE: u32 = 0o700;
 
+/// Mode of the folders above it, where they are made.
+const PARENT_MODE: u32 = 0o755;
+
 /// Mode of its files.
 const FILE_MODE: u32 = 0o600;
 
@@ -207,7 +210,8 @@ impl Journal {
             at = self.folder[at + 1..].find('/').map_or(self.folder.len(), |next| at + 1 + next);
             let path = &self.folder[..at];
             if !disk.exists(path).map_err(Self::io(path))? {
-                disk.make_folder(path, FOLDER_MODE).map_err(Self::io(path))?;
+                let mode = if path == self.folder { FOLDER_MODE } else { PARENT_MODE };
+                disk.make_folder(path, mode).map_err(Self::io(path))?;
                 disk.sync_folder(crate::disk::folder_of(path)).map_err(Self::io(path))?;
             }
         }

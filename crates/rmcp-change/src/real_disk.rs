@@ -16,12 +16,18 @@ use std::path::Path;
 const MAX_BYTES: u64 = 4 << 20;
 
 /// Starts the programs of a change.
-pub trait CommandRunner {
+pub trait CommandRunner: std::fmt::Debug {
     /// Starts a program and waits for it.
     ///
     /// # Errors
     /// When it cannot be started, or ends with anything but 0.
     fn run(&self, argv: &[String]) -> io::Result<()>;
+}
+
+impl CommandRunner for Box<dyn CommandRunner> {
+    fn run(&self, argv: &[String]) -> io::Result<()> {
+        (**self).run(argv)
+    }
 }
 
 /// Starts nothing: for a folder that stands for a machine.

@@ -21,6 +21,7 @@ const JOURNAL: &str = "/var/lib/rmcp/journal";
 const TIME: &str = "2026-11-24T12:00:00Z";
 
 /// Stands in for grub-mkconfig: writes a file that follows from another.
+#[derive(Debug)]
 struct DerivedFile(PathBuf);
 
 impl CommandRunner for DerivedFile {

@@ -1,9 +1,12 @@
 //! Results as text and JSON. Pure: takes values, gives strings; the door decides where they go.
 
+mod change;
+mod clean;
 mod json;
 mod style;
 mod text;
 
+pub use change::plan_text;
 pub use json::{diagnosis_json, explanation_json};
 pub use style::Palette;
 pub use text::{Detail, diagnosis_text, explanation_text};

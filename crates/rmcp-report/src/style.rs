@@ -31,6 +31,10 @@ impl Palette {
         self.paint(AnsiColor::Green.on_default(), text)
     }
 
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.paint(AnsiColor::Red.on_default(), text)
+    }
+
     pub(crate) fn command(self, text: &str) -> String {
         self.paint(AnsiColor::Cyan.on_default(), text)
     }

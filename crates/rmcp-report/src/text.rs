@@ -1,11 +1,11 @@
 //! The pages a person reads: one screen on an ordinary machine, the rest on request.
 
+use crate::clean::clean;
 use crate::style::Palette;
 use rmcp_model::{
     Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, LogKind, Provenance, Route,
     RouteStatus, Severity, Verdict,
 };
-use std::borrow::Cow;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -324,34 +324,7 @@ impl Page {
     }
 }
 
-/// Returns a text in which nothing gives orders to a terminal. What is shown was read from files, logs and
-/// variables that strangers may have written.
-fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_hidden) {
-        Cow::Owned(text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect())
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-/// Control characters but the newline, and the marks that turn the direction of text.
-fn is_hidden(character: char) -> bool {
-    character != '\n' && character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]
 fn bytes_in_gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strangers_do_not_write_on_the_terminal() {
-        assert_eq!(clean("a\u{1b}[2Jb\rc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
-        assert!(matches!(clean("plain\ntext"), Cow::Borrowed(_)));
-    }
 }

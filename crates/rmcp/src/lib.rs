@@ -1,12 +1,15 @@
 //! RMCP's front: what the binary and other programs call.
 //!
 //! One value flows one way: [`inspect`] reads a machine into facts, [`diagnose`] makes findings and routes
-//! of them, [`explain`] makes a log into its kind and its meaning. Nothing here speaks to a terminal.
+//! of them, [`explain`] makes a log into its kind and its meaning. [`Site`] plans, makes and takes back changes.
+//! Nothing here speaks to a terminal.
 
 mod inspect;
+mod site;
 
 pub use inspect::{InspectError, Inspection, explain, inspect, record};
 pub use rmcp_diagnose::diagnose;
 pub use rmcp_host::{Caller, Recording};
 pub use rmcp_knowledge::Knowledge;
 pub use rmcp_model as model;
+pub use site::{Made, Site, SiteError, StandingChange, Wanted};

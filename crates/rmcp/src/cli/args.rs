@@ -61,6 +61,12 @@ pub(crate) enum Command {
     /// Reads a program's output, a kernel log, or a pasted issue, of any size. Exits with 1 when no known
     /// fault stands in it, as grep does.
     Explain(Explain),
+    /// Change this machine so that it can be taken back: shows every difference, and asks
+    Apply(Apply),
+    /// Take changes back: the old bytes, exactly
+    Undo(Undo),
+    /// Show each change and where it stands; 1 where somebody should look at one
+    Status(Status),
 }
 
 #[derive(Debug, Args)]
@@ -96,4 +102,89 @@ pub(crate) struct Explain {
     /// Take the machine to have this card, such as rx5600xt or gfx1010.
     #[arg(long, value_name = "CARD")]
     pub(crate) card: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    #[command(subcommand)]
+    pub(crate) what: ApplyWhat,
+    #[command(flatten)]
+    pub(crate) how: Confirm,
+    /// Make the change although it is known to do nothing on this card.
+    #[arg(long, global = true)]
+    pub(crate) inert: bool,
+    /// Show the change, and make none.
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+}
+
+/// On which machine, and whether to ask.
+#[derive(Debug, Args)]
+pub(crate) struct Confirm {
+    /// Change this machine folder instead of the running machine; no program is started then.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) root: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApplyWhat {
+    /// Start the kernel with these words, such as amdgpu.noretry=1
+    KernelParameter {
+        /// The words.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Load amdgpu with this option
+    ModuleOption {
+        /// The option.
+        #[arg(value_name = "NAME=VALUE", value_parser = assignment)]
+        option: (String, String),
+    },
+    /// Set an environment variable for this user
+    Variable {
+        /// The variable.
+        #[arg(value_name = "NAME=VALUE", value_parser = assignment)]
+        variable: (String, String),
+        /// For this systemd unit instead, such as ollama.service.
+        #[arg(long, conflicts_with = "everybody")]
+        unit: Option<String>,
+        /// For all users' login shells instead, where the card is in the machine.
+        #[arg(long)]
+        everybody: bool,
+    },
+    /// Switch off every line that sets an environment variable
+    UnsetVariable {
+        /// Its name.
+        name: String,
+    },
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// The change's number, from `rmcp status`.
+    #[arg(required_unless_present_any = ["all", "last"])]
+    pub(crate) id: Option<u32>,
+    /// All changes in force, the latest first.
+    #[arg(long, conflicts_with_all = ["id", "last"])]
+    pub(crate) all: bool,
+    /// The latest change in force.
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) last: bool,
+    #[command(flatten)]
+    pub(crate) how: Confirm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Look at this machine folder instead of the running machine.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
 }

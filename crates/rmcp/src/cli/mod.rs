@@ -1,5 +1,6 @@
 //! Words, flags, colours and exit codes.
 
+mod apply;
 mod args;
 mod doctor;
 mod explain;
@@ -46,6 +47,9 @@ pub(crate) fn run() -> std::process::ExitCode {
     let result = match &arguments.command {
         Command::Doctor(doctor) => doctor::run(doctor, &output),
         Command::Explain(explain) => explain::run(explain, &output),
+        Command::Apply(arguments) => apply::apply(arguments, &output),
+        Command::Undo(arguments) => apply::undo(arguments, &output),
+        Command::Status(arguments) => apply::status(arguments, &output),
     };
     match result {
         Ok(code) => code.into(),
