@@ -12,6 +12,7 @@ mod demo;
 mod fatbin;
 mod fuzz;
 mod layers;
+mod real_tools;
 mod run;
 mod test;
 
@@ -51,6 +52,8 @@ enum Command {
         #[arg(long, default_value_t = 1024)]
         log_mib: u64,
     },
+    /// Let the real shells, systemd and modprobe read what `rmcp apply` writes; installs them
+    RealTools,
     /// Fuzz every parser of hostile input
     Fuzz {
         /// One target; all where none is named.
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::CheckData => data::run(),
         Command::Corpus { dir, wrong } => corpus::run(&dir, wrong),
         Command::Bench { log_mib } => bench::run(log_mib),
+        Command::RealTools => real_tools::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::MakeFatbin { out, targets } => fatbin::run(&out, &targets),
     };

@@ -90,12 +90,16 @@ fn fish_quoted(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// Source: environment.d(5): quotes as a shell has them, and `$` is a reference unless it is escaped.
+/// Source: environment.d(5) for the quotes. References are replaced after the quotes are gone, so a `$` of the
+/// value is doubled, not escaped: systemd `src/basic/env-util.c`, `replace_env_full`; `cargo xtask real-tools`
+/// shows it.
 fn environment_quoted(value: &str) -> String {
     let mut out = String::from("\"");
     for character in value.chars() {
-        if matches!(character, '"' | '\\' | '$' | '`') {
-            out.push('\\');
+        match character {
+            '"' | '\\' | '`' => out.push('\\'),
+            '$' => out.push('$'),
+            _ => {}
         }
         out.push(character);
     }
