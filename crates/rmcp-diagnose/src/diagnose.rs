@@ -69,6 +69,7 @@ fn context_of(host: &HostFacts, gpus: &[Gpu<'_>]) -> CardContext {
         gfx: gpu.report.gfx,
         origin: gpu.report.gfx_origin.clone(),
         target,
+        environment_known: host.access.user.value().is_some(),
         target_origin: target.map(|_| {
             place.map_or_else(crate::evidence::environment, |setting| setting.origin.clone())
         }),
@@ -162,6 +163,7 @@ fn integrated(host: &HostFacts, gpus: &[Gpu<'_>], knowledge: &Knowledge) -> Opti
     // HIP numbers the devices in the order of the KFD nodes.
     let ordinal =
         gpus.iter().filter(|gpu| gpu.report.node < card.report.node && gpu.node.is_some()).count();
+    let discrete = gpus.iter().filter(|gpu| gpu.is_discrete() && gpu.node.is_some()).count();
     let origin = small.report.gfx_origin.clone()?;
     Some(
         Draft::warning(codes::IGPU_VISIBLE, format!("the processor's own GPU ({}) is visible beside {}", small.report.name, card.report.name))
@@ -169,7 +171,11 @@ fn integrated(host: &HostFacts, gpus: &[Gpu<'_>], knowledge: &Knowledge) -> Opti
             .evidence(&origin, format!("KFD node {}", small.report.node.unwrap_or(0)))
             .sources(["log-therock-5543"])
             .gpu(index, small.report.gfx)
-            .next(format!("export HIP_VISIBLE_DEVICES={ordinal}"))
+            .next(if discrete == 1 {
+                format!("export HIP_VISIBLE_DEVICES={ordinal}")
+            } else {
+                "set HIP_VISIBLE_DEVICES to the numbers of the cards that are to be used".to_owned()
+            })
             .finish(knowledge),
     )
 }

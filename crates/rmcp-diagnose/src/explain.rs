@@ -96,9 +96,14 @@ fn decode_l2_status(status: u32) -> Vec<(String, String)> {
 
 /// The card that a log is about: the one named in the text, else the one of the machine.
 fn context(log: &LogFacts, from: LogContext<'_>, knowledge: &Knowledge) -> CardContext {
-    let pasted = log.pasted.gpus.iter().find(|gpu| gpu.gfx.is_some());
     let target =
         log.pasted.gfx_override.as_deref().and_then(|value| GfxTarget::parse_override(value).ok());
+    // Of several cards the one counts for which the override is wrong; it is the others that are in order.
+    let wrong = |gfx: GfxTarget| {
+        target.is_some_and(|target| knowledge.target(gfx).is_some() && !knowledge.runs(gfx, target))
+    };
+    let mut cards = log.pasted.gpus.iter().filter(|gpu| gpu.gfx.is_some());
+    let pasted = cards.clone().find(|gpu| gpu.gfx.is_some_and(wrong)).or_else(|| cards.next());
     let origin = |line: u64| Origin { path: from.name.to_owned(), line: u32::try_from(line).ok() };
     let host = from.host.map(|host| card_context(host, knowledge));
     match pasted {
@@ -114,6 +119,7 @@ fn context(log: &LogFacts, from: LogContext<'_>, knowledge: &Knowledge) -> CardC
                 gfx: by_name.or(gpu.gfx),
                 origin: Some(origin(gpu.line)),
                 target: target.or(pretended),
+                environment_known: false,
                 target_origin: target.or(pretended).map(|_| origin(gpu.line)),
             }
         }

@@ -39,7 +39,7 @@ pub(crate) fn judge(
     knowledge: &Knowledge,
 ) -> Vec<Finding> {
     let mut drafts = Vec::new();
-    drafts.extend(per_node_problems(host, gpus, software));
+    drafts.extend(per_node_problems(host, gpus, software, knowledge));
     let mut malformed_said = false;
     for (index, gpu) in gpus.iter_mut().enumerate() {
         let in_force = in_force(host, gpu.report.node, software.rocm);
@@ -81,7 +81,12 @@ fn in_force<'a>(
 }
 
 /// Variables for one node that name no GPU, or that this runtime does not read.
-fn per_node_problems(host: &HostFacts, gpus: &[Gpu<'_>], software: &Software<'_>) -> Vec<Draft> {
+fn per_node_problems(
+    host: &HostFacts,
+    gpus: &[Gpu<'_>],
+    software: &Software<'_>,
+    knowledge: &Knowledge,
+) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let gpu_nodes: Vec<u32> = gpus.iter().filter_map(|gpu| gpu.report.node).collect();
     for (name, value) in &host.environment {
@@ -94,7 +99,8 @@ fn per_node_problems(host: &HostFacts, gpus: &[Gpu<'_>], software: &Software<'_>
                 Draft::error(codes::OVERRIDE_NODE_UNSUPPORTED, format!("{name} is not read by this ROCm: it needs 6.3 or newer"))
                     .meaning("Older runtimes know only the variable without a number, which holds for every card.")
                     .evidence(&environment(), shown)
-                    .sources(["libhsakmt-override-rules"]),
+                    .sources(["libhsakmt-override-rules"])
+                    .next(format!("unset {name}")),
             );
         } else if !gpu_nodes.is_empty() && !node.parse().is_ok_and(|node| gpu_nodes.contains(&node))
         {
@@ -102,20 +108,26 @@ fn per_node_problems(host: &HostFacts, gpus: &[Gpu<'_>], software: &Software<'_>
                 .iter()
                 .filter_map(|gpu| Some(format!("{} is node {}", gpu.report.name, gpu.report.node?)))
                 .collect();
+            let target = GfxTarget::parse_override(value).ok();
+            // Another node is named only where the value is right for its card, and needed.
+            let needs = |gfx: GfxTarget| {
+                target.is_some_and(|target| {
+                    gfx != target
+                        && knowledge.runs(gfx, target)
+                        && software.coverage(target) == Some(CodeCoverage::Full)
+                        && software.coverage(gfx) != Some(CodeCoverage::Full)
+                })
+            };
             let right = gpus
                 .iter()
-                .find(|gpu| {
-                    gpu.report
-                        .gfx
-                        .is_some_and(|gfx| Some(gfx) != GfxTarget::parse_override(value).ok())
-                })
+                .find(|gpu| gpu.report.gfx.is_some_and(needs))
                 .and_then(|gpu| gpu.report.node);
             drafts.push(
                 Draft::error(codes::OVERRIDE_WRONG_NODE, format!("{name} names node {node}, which is no GPU"))
                     .meaning(format!("The number is the KFD node, and processors are nodes too: node 0 is nearly always the processor. Here {}.", nodes.join(", ")))
                     .evidence(&environment(), shown)
                     .sources(["libhsakmt-override-rules", "log-5069"])
-                    .next(right.map_or("unset it".to_owned(), |node| format!("unset {name}; export {GLOBAL}_{node}={value}"))),
+                    .next(right.map_or(format!("unset {name}"), |node| format!("unset {name}; export {GLOBAL}_{node}={value}"))),
             );
         }
     }
@@ -137,7 +149,7 @@ fn malformed(
         _ => format!("unset {}", it.name),
     };
     let form = if it.value.contains(['"', '\'']) {
-        "The quotes are part of the value: systemd units and env files of containers take the text as it stands."
+        "The quotes are part of the value: env files of containers and quotes within quotes leave them there."
     } else {
         "Names such as gfx1030, two numbers, and blanks behind the value are all refused."
     };
@@ -188,16 +200,21 @@ fn judge_target(
     if knowledge.target(target).is_none() {
         let draft = Draft::error(
             codes::OVERRIDE_UNKNOWN_ISA,
-            format!("{shown} names {target}, which no ROCm knows"),
+            format!("{shown} names {target}, which is not known here"),
         )
-        .meaning("The runtime gives up on the card when it does not know the target.")
-        .sources(["libhsakmt-override-rules"]);
+        .meaning("Where the runtime does not know a target it gives up on the card. The knowledge base of this program has no such target; a mistake in the number is likelier than a new one.")
+        .sources(["libhsakmt-override-rules"])
+        .next(format!("unset {}", it.name));
         return (Verdict::Blocked, vec![start(draft)]);
     }
     if knowledge.target(gfx).is_none() {
         return (Verdict::Unknown, Vec::new());
     }
     let name = &gpu.report.name;
+    // Which sets are alike is known of gfx10 alone; elsewhere only that generations differ.
+    if gfx.major == target.major && gfx.major != 10 && gfx != target {
+        return (Verdict::Unknown, Vec::new());
+    }
     if !knowledge.runs(gfx, target) {
         let rdna1_as_rdna2 =
             (gfx.major, gfx.minor) == (10, 1) && (target.major, target.minor) == (10, 3);
@@ -214,10 +231,15 @@ fn judge_target(
                 .meaning(format!("{name} cannot run {target} code at all. The setting was left from another card, or taken from advice for one."))
                 .sources(["log-5238", "llvm-amdgpu-usage"])
         };
-        return (Verdict::WrongIsa, vec![start(draft)]);
+        return (Verdict::WrongIsa, vec![start(draft.next(format!("unset {}", it.name)))]);
     }
     let native = software.coverage(gfx);
     if target == gfx || native == Some(CodeCoverage::Full) {
+        // What the card already is changes nothing: it is judged as if nothing were set.
+        let (verdict, others) = match target == gfx {
+            true => judge_without(host, gpu, index, software, knowledge),
+            false => (Verdict::SameIsa, Vec::new()),
+        };
         let title = if target == gfx {
             format!("{shown} says what {name} already is")
         } else {
@@ -228,10 +250,7 @@ fn judge_target(
             .sources(["debian-cgmb"])
             .next(format!("unset {}", it.name));
         let draft = code_evidence(draft, software);
-        return (
-            if target == gfx { Verdict::Native } else { Verdict::SameIsa },
-            vec![start(draft)],
-        );
+        return (verdict, others.into_iter().chain([start(draft)]).collect());
     }
     match software.coverage(target) {
         Some(CodeCoverage::None) => {
@@ -292,17 +311,24 @@ fn judge_without(
         return (Verdict::Unknown, waiting);
     }
     let name = &gpu.report.name;
+    let (with, most) = code.share(gfx);
     if code.coverage(gfx) == CodeCoverage::Partial {
-        let draft = Draft::error(
-            codes::TORCH_PARTIAL_CODE,
-            format!("only part of PyTorch's code is there for {gfx}"),
-        )
-        .meaning("Some operations run and others end in `invalid device function`.");
-        return (Verdict::NoCode, vec![code_evidence(draft, software).gpu(index, Some(gfx))]);
+        let title = format!("{with} of {most} parts of PyTorch's code are there for {gfx}");
+        // A kernel or two for other cards alone are usual; a library with little for this one is not for it.
+        let (verdict, draft) = if with * 2 > most {
+            (Verdict::Native, Draft::warning(codes::TORCH_PARTIAL_CODE, title))
+        } else {
+            (Verdict::NoCode, Draft::error(codes::TORCH_PARTIAL_CODE, title))
+        };
+        let draft =
+            draft.meaning("Operations of the other parts end in `invalid device function`.");
+        return (verdict, vec![code_evidence(draft, software).gpu(index, Some(gfx))]);
     }
-    let same_isa = knowledge
-        .best_code(gfx, |target| code.coverage(target))
-        .filter(|&(_, coverage)| coverage == CodeCoverage::Full);
+    let same_isa =
+        knowledge.best_code(gfx, |target| code.coverage(target)).filter(|&(target, _)| {
+            let (with, most) = code.share(target);
+            with * 2 > most
+        });
     let Some((target, _)) = same_isa else {
         let draft = Draft::error(codes::TORCH_LACKS_CARD, format!("PyTorch has no code for {name} ({gfx})"))
             .meaning(format!("Every kernel ends in `invalid device function`. None of the targets inside has the instruction set of {gfx}, so no override is right."))
@@ -312,10 +338,12 @@ fn judge_without(
         return (Verdict::NoCode, drafts);
     };
     // Set for the wrong node: that is a finding already, and says what is right.
-    let misplaced = host.environment.iter().any(|(name, value)| {
-        name.starts_with("HSA_OVERRIDE_GFX_VERSION_")
-            && GfxTarget::parse_override(value) == Ok(target)
-    });
+    let read = software.rocm.is_none_or(|rocm| rocm >= PER_NODE_SINCE);
+    let misplaced = read
+        && host.environment.iter().any(|(name, value)| {
+            name.starts_with("HSA_OVERRIDE_GFX_VERSION_")
+                && GfxTarget::parse_override(value) == Ok(target)
+        });
     if misplaced {
         return (Verdict::NoCode, Vec::new());
     }

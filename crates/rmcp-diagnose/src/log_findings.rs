@@ -15,6 +15,8 @@ pub(crate) struct CardContext {
     pub(crate) origin: Option<Origin>,
     /// The override in force, where it parses.
     pub(crate) target: Option<GfxTarget>,
+    /// Whether the environment is known in which it happened: only then does no override mean none.
+    pub(crate) environment_known: bool,
     /// Where the override stands.
     pub(crate) target_origin: Option<Origin>,
 }
@@ -191,6 +193,23 @@ fn narrow(
     }
     let gfx = context.gfx?;
     match kind {
+        LogKind::ApertureViolation if context.target.is_none() && !context.environment_known => {
+            let (text, next) = if context.is_rdna1(knowledge) {
+                (
+                    format!("The card is {gfx}; whether HSA_OVERRIDE_GFX_VERSION was set where it happened is not known here."),
+                    "look there: `echo $HSA_OVERRIDE_GFX_VERSION`; where it says 10.3.0, unset it and use software with code for the card itself",
+                )
+            } else if gfx.major == 10 {
+                // Under an override this is what the runtime would print of an RDNA1 card too.
+                return None;
+            } else {
+                (
+                    format!("The card is {gfx}, on which an override to 10.3.0 is not to be expected: the kernel that ran computed a bad address (a bug in it, in its compiler, or failing hardware)."),
+                    "run once with AMD_SERIALIZE_KERNEL=3 AMD_LOG_LEVEL=3: the last ShaderName before the fault is the kernel",
+                )
+            };
+            Some(Narrow { text, sources: &["rocr-aql-queue"], evidence, next: Some(next.to_owned()) })
+        }
         LogKind::ApertureViolation if context.target.is_none_or(|target| knowledge.runs(gfx, target)) => Some(Narrow {
             text: format!("On this {gfx} no override to another instruction set is in force, so that cause is out: the kernel that ran computed a bad address (a bug in it, in its compiler, or failing hardware)."),
             sources: &["rocr-aql-queue"],

@@ -47,14 +47,35 @@ fn driver(host: &HostFacts, gpus: &[Gpu<'_>]) -> Vec<Draft> {
         .filter_map(|gpu| gpu.card)
         .find(|card| card.id.value().is_some() && card.driver.is_absent());
     let unloaded = host.driver.loaded.value() == Some(&false) || unbound.is_some();
+    let never =
+        |value: &str| value.ends_with("/false") || value.ends_with("/true") || value == "false";
     let blacklisted = host.driver.options.iter().find(|option| {
-        option.name == "blacklist" || option.name == "install" && option.value.contains("false")
+        option.name == "blacklist" || option.name == "install" && never(&option.value)
     });
     let command_line = Origin::file("/proc/cmdline");
-    if let Some(word) = nomodeset {
+    let mut words = host.kernel.command_line.value().into_iter().flatten();
+    let blacklist_word = words.find(|word| {
+        let listed = word
+            .strip_prefix("modprobe.blacklist=")
+            .or_else(|| word.strip_prefix("module_blacklist="));
+        listed.is_some_and(|listed| listed.split(',').any(|module| module == "amdgpu"))
+    });
+    // A later word overrules nomodeset; where a card is at work, it did.
+    let at_work = gpus.iter().any(|gpu| gpu.node.is_some());
+    if let Some(word) = nomodeset.filter(|_| !at_work) {
         let draft = Draft::error(codes::NOMODESET, format!("the kernel was started with `{word}`, which keeps amdgpu from working"))
             .meaning("Without modesetting the amdgpu driver does not start, and without it there is no /dev/kfd.")
             .evidence(&command_line, word);
+        drafts.push(with_configured(host, draft, word));
+    } else if let Some(word) = blacklist_word.filter(|_| unloaded) {
+        let draft = Draft::error(
+            codes::DRIVER_BLACKLISTED,
+            "the amdgpu driver is blacklisted for this start",
+        )
+        .meaning("The kernel's command line tells not to load amdgpu, so the card has no driver.")
+        .evidence(&command_line, word)
+        .sources(["kernel-parameters"])
+        .next(format!("remove `{word}` from the boot loader's configuration, and reboot"));
         drafts.push(with_configured(host, draft, word));
     } else if let Some(option) = blacklisted.filter(|_| unloaded) {
         drafts.push(
@@ -186,6 +207,9 @@ fn not_in_kfd(
 fn devices(host: &HostFacts, gpus: &[Gpu<'_>]) -> Vec<Draft> {
     let loaded = host.driver.loaded.value() != Some(&false);
     let any_node = gpus.iter().any(|gpu| gpu.node.is_some());
+    let bound = gpus.iter().any(|gpu| {
+        gpu.card.is_some_and(|card| card.driver.value().is_some_and(|driver| driver == "amdgpu"))
+    });
     let Some(kfd) = host.access.devices.iter().find(|device| device.path == "/dev/kfd") else {
         return Vec::new();
     };
@@ -198,6 +222,13 @@ fn devices(host: &HostFacts, gpus: &[Gpu<'_>]) -> Vec<Draft> {
                 Draft::error(codes::CONTAINER_NO_DEVICE, format!("this {engine} container has no /dev/kfd"))
                     .meaning("ROCm reaches the GPU through /dev/kfd and /dev/dri. A container has them only when it is started with them.")
                     .evidence(&Origin::file("/dev/kfd"), "absent"),
+            ],
+            None if whole && bound && !any_node && host.nodes.is_absent() => vec![
+                Draft::error(codes::KFD_MISSING, "there is no /dev/kfd: this kernel has no ROCm part (KFD)")
+                    .meaning("The card has its driver, but neither /dev/kfd nor the KFD topology is there. Kernels built without HSA_AMD lack both; so do some sandboxes.")
+                    .evidence(&Origin::file("/dev/kfd"), "absent")
+                    .evidence(&Origin::file("/sys/class/kfd"), "absent")
+                    .next("start a kernel of your distribution that has CONFIG_HSA_AMD (`grep HSA_AMD /boot/config-$(uname -r)`)"),
             ],
             None if whole && loaded && any_node => vec![
                 Draft::error(codes::KFD_MISSING, "/dev/kfd is not there, although KFD has a GPU")

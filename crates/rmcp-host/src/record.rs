@@ -14,6 +14,33 @@ use std::sync::LazyLock;
 /// Variables that lead to environments, besides those about the GPU.
 const PATH_VARIABLES: [&str; 2] = ["VIRTUAL_ENV", "CONDA_PREFIX"];
 
+/// Words that users and machines are called by, and that stand in the paths and texts which a recording is read
+/// for. They are everybody's, and stay.
+const SOFTWARE: [&str; 22] = [
+    "root",
+    "user",
+    "host",
+    "localhost",
+    "rocm",
+    "torch",
+    "pytorch",
+    "amd",
+    "amdgpu",
+    "kfd",
+    "drm",
+    "gpu",
+    "hip",
+    "hsa",
+    "python",
+    "python3",
+    "lib",
+    "opt",
+    "usr",
+    "home",
+    "bin",
+    "debian",
+];
+
 /// The names that stand for the private ones.
 const USER: &str = "user";
 const HOST: &str = "host";
@@ -79,9 +106,7 @@ impl Redaction {
             }
         }
         // One letter would be found in every word; `root` and `localhost` are nobody's name.
-        pairs.retain(|(private, _)| {
-            private.len() > 1 && !matches!(private.as_str(), "root" | "user" | "host" | "localhost")
-        });
+        pairs.retain(|(private, _)| private.len() > 1 && !SOFTWARE.contains(&private.as_str()));
         pairs.sort_by_key(|(private, _)| std::cmp::Reverse(private.len()));
         pairs.dedup();
         Self { pairs }
@@ -249,14 +274,18 @@ fn process(
 }
 
 fn redact_file(path: &str, bytes: &[u8], machine: &Machine, redaction: &Redaction) -> Vec<u8> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        // What is no text holds no names that we could find; the facts say that it is damaged.
-        return bytes.to_vec();
+    let accounts = matches!(path, "/etc/passwd" | "/etc/group");
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => std::borrow::Cow::Borrowed(text),
+        // One byte of another writing must not let everybody's names out.
+        Err(_) if accounts => String::from_utf8_lossy(bytes),
+        // Other files are kept as they are read: only what sets GPU variables, and headers of libraries.
+        Err(_) => return bytes.to_vec(),
     };
     let text = match path {
-        "/etc/passwd" => own_account(text, machine),
-        "/etc/group" => own_groups(text, machine, redaction),
-        _ => text.to_owned(),
+        "/etc/passwd" => own_account(&text, machine),
+        "/etc/group" => own_groups(&text, machine, redaction),
+        _ => text.into_owned(),
     };
     redaction.text(&text).into_bytes()
 }

@@ -29,6 +29,12 @@ pub enum CodeCoverage {
 }
 
 impl BundleSummary {
+    /// Returns in how many bundles `target` has code, and in how many the best served target has.
+    pub fn share(&self, target: GfxTarget) -> (u32, u32) {
+        let with = self.targets.get(&target).copied().unwrap_or(0);
+        (with, self.targets.values().copied().max().unwrap_or(0))
+    }
+
     /// Returns how much of the file's code `target` has, measured against the best served target.
     pub fn coverage(&self, target: GfxTarget) -> CodeCoverage {
         let most = self.targets.values().copied().max().unwrap_or(0);

@@ -7,8 +7,9 @@ use crate::log::LogScanner;
 use rmcp_model::{Fact, LogFacts, Origin};
 use std::fmt::Write as _;
 
-/// Where the log may be read, best first. The files are written by syslog daemons and by dracut.
-const SOURCES: [&str; 3] = ["/dev/kmsg", "/var/log/dmesg", "/var/log/kern.log"];
+/// Where the log of this boot may be read, best first. The file is written at the start of the machine;
+/// `/var/log/kern.log` holds other boots too, and is not read for that.
+const SOURCES: [&str; 2] = ["/dev/kmsg", "/var/log/dmesg"];
 
 /// Longest kernel log read. The kernel's ring is 1 MiB at most on ordinary builds.
 const MAX_LOG_BYTES: u64 = 16 << 20;

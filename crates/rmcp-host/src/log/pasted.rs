@@ -115,8 +115,25 @@ fn smi_row(line: &str) -> Option<GfxTarget> {
     })
 }
 
+/// Returns whether words in front of an assignment leave it one: a prompt, `export`, other assignments,
+/// the option of a container. Prose and comments do not.
+fn sets_what_follows(front: &str) -> bool {
+    let words = front.trim_end_matches(['"', '\'']);
+    // Behind a prompt a command begins.
+    let command = ["$ ", "> ", "% ", "# "].iter().filter_map(|prompt| words.rfind(prompt)).max();
+    let words = &words[command.map_or(0, |at| at + 2)..];
+    let option = words.trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
+    matches!(option, "-e" | "--env")
+        || words.split_whitespace().all(|word| {
+            matches!(word, "export" | "env" | "sudo" | "-" | "set" | "$") || word.contains('=')
+        })
+}
+
 fn read_override(line: &str, facts: &mut PastedFacts) {
-    let Some((_, rest)) = line.split_once("HSA_OVERRIDE_GFX_VERSION=") else { return };
+    let Some((front, rest)) = line.split_once("HSA_OVERRIDE_GFX_VERSION=") else { return };
+    if !sets_what_follows(front) {
+        return;
+    }
     let end = rest.find(|c: char| c.is_whitespace() || c == ';').unwrap_or(rest.len());
     let value = rest[..end].trim_matches(['"', '\'', '`']);
     if facts.gfx_override.is_none() && !value.is_empty() {
@@ -145,6 +162,27 @@ mod tests {
         assert_eq!(facts.rocm.unwrap().to_string(), "6.2.41133");
         assert_eq!(facts.gpus[0].gfx, Some(GfxTarget::new(10, 3, 1)));
         assert_eq!(facts.gfx_override.as_deref(), Some("10.3.0"));
+    }
+
+    #[test]
+    fn prose_and_comments_set_nothing() {
+        for (line, expected) in [
+            ("export HSA_OVERRIDE_GFX_VERSION=10.3.0", Some("10.3.0")),
+            (
+                "me@host:~$ HSA_ENABLE_SDMA=0 HSA_OVERRIDE_GFX_VERSION=10.3.0 python x.py",
+                Some("10.3.0"),
+            ),
+            (
+                "docker run --device /dev/kfd -e HSA_OVERRIDE_GFX_VERSION=10.3.0 image",
+                Some("10.3.0"),
+            ),
+            ("Environment=\"HSA_OVERRIDE_GFX_VERSION=10.3.0\"", Some("10.3.0")),
+            ("I stopped setting HSA_OVERRIDE_GFX_VERSION=10.3.0 last year", None),
+            ("#export HSA_OVERRIDE_GFX_VERSION=10.3.0", None),
+            ("as said, HSA_OVERRIDE_GFX_VERSION=10.3.0 helped him", None),
+        ] {
+            assert_eq!(parse_pasted(line).gfx_override.as_deref(), expected, "{line}");
+        }
     }
 
     #[test]

@@ -22,8 +22,9 @@ const BLOCK_BYTES: usize = 512 << 10;
 /// Lines kept of one signature. The first ones tell the story; a crash loop prints the same for ever.
 const MAX_LINES: usize = 32;
 
-/// Hits of a signature that its expression may refuse before it is looked at only once per block. A log that
-/// says `RuntimeError:` on every line costs its length, not its length times the expression.
+/// Hits of a signature that its expression may refuse before it is tried on the line of the hit alone, without
+/// those below it. A log that says `RuntimeError:` on every line costs a short look at each, and nothing is
+/// passed over but messages that are torn as well.
 const MAX_REFUSALS: u32 = 1024;
 
 /// Longest excerpt in characters.
@@ -106,7 +107,6 @@ struct Expressions {
 struct Progress {
     found: Option<LogMatch>,
     refusals: u32,
-    last_block: u64,
     /// End of the line that matched last. A line is counted once, and one of a gigabyte must not cost an
     /// expression for each of its words.
     covered_to: u64,
@@ -211,7 +211,6 @@ impl<'k> LogScanner<'k> {
             of_amd: false,
             of_nvidia: false,
             pasted: PastedReader::default(),
-            blocks: 0,
         };
         // buffer[..done] has been searched and is kept for windows that reach back.
         let mut buffer = Vec::with_capacity(BLOCK_BYTES + 4 * REACH_BYTES);
@@ -245,7 +244,6 @@ struct Scan<'s, 'k> {
     of_amd: bool,
     of_nvidia: bool,
     pasted: PastedReader,
-    blocks: u64,
 }
 
 impl Scan<'_, '_> {
@@ -257,7 +255,6 @@ impl Scan<'_, '_> {
         from: usize,
         to: usize,
     ) -> Result<(), ScanError> {
-        self.blocks += 1;
         let base = self.facts.bytes;
         let mut lines = self.facts.lines;
         let mut counted = from;
@@ -285,7 +282,8 @@ impl Scan<'_, '_> {
                     continue;
                 }
                 let row = self.scanner.signatures[index].row;
-                let window = window(buffer, at, row.lines);
+                let tired = self.progress[index].refusals >= MAX_REFUSALS;
+                let window = window(buffer, at, if tired { 1 } else { row.lines });
                 if at > counted {
                     lines += memchr::memchr_iter(b'\n', &buffer[counted..at]).count() as u64;
                     counted = at;
@@ -321,10 +319,6 @@ impl Scan<'_, '_> {
         {
             return false;
         }
-        if progress.refusals >= MAX_REFUSALS && progress.last_block == self.blocks {
-            return false;
-        }
-        progress.last_block = self.blocks;
         true
     }
 

@@ -4,6 +4,7 @@
 
 use crate::settings::{is_name, setting};
 use rmcp_model::{Place, Setting, SettingKind};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One assignment as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,9 @@ pub fn parse_assignments(text: &str) -> Vec<Assignment> {
 pub fn parse_settings(path: &str, shell: &str, text: &str) -> Vec<Setting> {
     let place = Place::Shell { shell: shell.to_owned() };
     let mut found: Vec<Setting> = Vec::new();
+    let mut exported: BTreeSet<String> = BTreeSet::new();
+    // Where each name that is not exported was set: files of a megabyte must not cost its square.
+    let mut waiting: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for command in commands(text) {
         let at =
             |name: &str, value: &str, kind| setting(name, value, kind, &place, path, command.line);
@@ -65,19 +69,30 @@ pub fn parse_settings(path: &str, shell: &str, text: &str) -> Vec<Setting> {
                 for word in rest.iter().filter(|word| !word.starts_with('-')) {
                     match split_assignment(word, command.line) {
                         Some(it) if exports => {
-                            found.push(at(&it.name, &it.value, SettingKind::Exported))
+                            found.push(at(&it.name, &it.value, SettingKind::Exported));
+                            exported.insert(it.name);
                         }
                         Some(it) => found.push(at(&it.name, &it.value, SettingKind::NotExported)),
-                        None if exports => export_earlier(&mut found, word),
+                        // Exporting again changes nothing, and costs nothing.
+                        None if exports && exported.insert(word.clone()) => {
+                            for index in waiting.remove(word).into_iter().flatten() {
+                                found[index].kind = SettingKind::Exported;
+                            }
+                        }
                         None => {}
                     }
                 }
             }
-            "unset" => found.extend(
-                rest.iter()
-                    .filter(|word| is_name(word))
-                    .map(|word| at(word, "", SettingKind::Unset)),
-            ),
+            "unset" => {
+                for word in rest {
+                    exported.remove(word);
+                }
+                found.extend(
+                    rest.iter()
+                        .filter(|word| is_name(word))
+                        .map(|word| at(word, "", SettingKind::Unset)),
+                );
+            }
             // `NAME=value` alone sets; in front of a command it is for that command only.
             _ => {
                 let assignments: Option<Vec<_>> = std::iter::once(first)
@@ -86,11 +101,14 @@ pub fn parse_settings(path: &str, shell: &str, text: &str) -> Vec<Setting> {
                     .collect();
                 for it in assignments.into_iter().flatten() {
                     // A variable that is exported already stays exported.
-                    let exported = found
-                        .iter()
-                        .any(|old| old.name == it.name && old.kind == SettingKind::Exported);
-                    let kind =
-                        if exported { SettingKind::Exported } else { SettingKind::NotExported };
+                    let kind = if exported.contains(&it.name) {
+                        SettingKind::Exported
+                    } else {
+                        SettingKind::NotExported
+                    };
+                    if kind == SettingKind::NotExported {
+                        waiting.entry(it.name.clone()).or_default().push(found.len());
+                    }
                     found.push(at(&it.name, &it.value, kind));
                 }
             }
@@ -101,16 +119,6 @@ pub fn parse_settings(path: &str, shell: &str, text: &str) -> Vec<Setting> {
 
 /// Words of the shell's grammar in front of a command.
 const KEYWORDS: [&str; 9] = ["then", "else", "elif", "do", "if", "{", "!", "builtin", "command"];
-
-/// `export NAME` exports what was set before.
-fn export_earlier(found: &mut [Setting], name: &str) {
-    for setting in found
-        .iter_mut()
-        .filter(|setting| setting.name == name && setting.kind == SettingKind::NotExported)
-    {
-        setting.kind = SettingKind::Exported;
-    }
-}
 
 fn split_assignment(word: &str, line: u32) -> Option<Assignment> {
     let (name, value) = word.split_once('=')?;

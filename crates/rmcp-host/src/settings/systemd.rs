@@ -65,8 +65,7 @@ fn read_unit(root: &HostRoot, path: &str, place: &Place, settings: &mut Settings
 pub fn parse_unit(path: &str, text: &str, place: &Place, key: &str) -> (Vec<Setting>, Vec<String>) {
     let mut found = Vec::new();
     let mut files = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
+    for (number, line) in joined_lines(text) {
         let Some((name, value)) = line.split_once('=') else { continue };
         match name.trim() {
             name if name == key => {
@@ -102,22 +101,50 @@ pub fn parse_unit(path: &str, text: &str, place: &Place, key: &str) -> (Vec<Sett
     (found, files)
 }
 
-/// Splits at blanks outside quotes; a quote counts only at the start of a word, as systemd has it. Elsewhere
-/// it stays in the value, which is how a quoted `Environment=A="1"` comes to hold quotes.
+/// Returns the lines with their numbers; one that ends with a backslash goes on in the next. Remarks between are
+/// left out. Source: systemd.syntax(7).
+fn joined_lines(text: &str) -> Vec<(u32, String)> {
+    let mut lines: Vec<(u32, String)> = Vec::new();
+    let mut continues = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.starts_with(['#', ';']) {
+            continue;
+        }
+        let (line, goes_on) = line.strip_suffix('\\').map_or((line, false), |front| (front, true));
+        match lines.last_mut().filter(|_| continues) {
+            Some((_, front)) => {
+                front.push(' ');
+                front.push_str(line);
+            }
+            None => lines.push((number, line.to_owned())),
+        }
+        continues = goes_on;
+    }
+    lines
+}
+
+/// Splits at blanks outside quotes, and takes all quotes away; a backslash quotes what follows.
+///
+/// Source: systemd `src/basic/extract-word.c`, `extract_first_word` with `EXTRACT_UNQUOTE | EXTRACT_CUNESCAPE`.
 fn unit_words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let (word, behind) = match rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => match rest[1..].split_once(quote) {
-                Some((word, behind)) => (word, behind),
-                None => (&rest[1..], ""),
-            },
-            _ => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
-        };
-        words.push(word.to_owned());
-        rest = behind.trim_start();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (None, blank) if blank.is_whitespace() => words.extend(word.take()),
+            (None, '"' | '\'') => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (Some(open), close) if open == close => quote = None,
+            (_, '\\') => word.get_or_insert_default().extend(characters.next()),
+            (_, other) => word.get_or_insert_default().push(other),
+        }
     }
+    words.extend(word);
     words
 }
 
@@ -157,7 +184,7 @@ mod tests {
     #[test]
     fn unit_lines() {
         let place = Place::Unit { unit: "ollama.service".into(), user: false };
-        let text = "[Service]\nEnvironment=\"HSA_OVERRIDE_GFX_VERSION=10.3.0\" B=2\nEnvironment=C=\"3\"\n#Environment=D=1\nEnvironmentFile=-/etc/default/ollama\nUnsetEnvironment=E\n";
+        let text = "[Service]\nEnvironment=\"HSA_OVERRIDE_GFX_VERSION=10.3.0\" B=2\nEnvironment=C=\"3\" \\\n  F=it\\ is\n#Environment=D=1\nEnvironmentFile=-/etc/default/ollama\nUnsetEnvironment=E\n";
         let (found, files) = parse_unit("/u", text, &place, "Environment");
         let shown: Vec<_> =
             found.iter().map(|s| format!("{}={} {:?}", s.name, s.value, s.kind)).collect();
@@ -166,7 +193,8 @@ mod tests {
             [
                 "HSA_OVERRIDE_GFX_VERSION=10.3.0 Exported",
                 "B=2 Exported",
-                "C=\"3\" Exported",
+                "C=3 Exported",
+                "F=it is Exported",
                 "E= Unset"
             ]
         );
