@@ -12,6 +12,7 @@ use rmcp_model::{
     CodeCoverage, EvidenceItem, Finding, GfxTarget, HostFacts, Place, Setting, SettingKind,
     Verdict, Version,
 };
+use std::collections::BTreeMap;
 
 const GLOBAL: &str = "HSA_OVERRIDE_GFX_VERSION";
 
@@ -378,7 +379,8 @@ fn missing(
             && GfxTarget::parse_override(&setting.value) == Ok(target)
             && setting.kind != SettingKind::Unset
     };
-    let settings: Vec<&Setting> = host.settings.iter().filter(right).collect();
+    let settings: Vec<&Setting> =
+        effective(host, |name| name == GLOBAL).into_iter().filter(right).collect();
     let is_unit = |setting: &&&Setting| matches!(setting.place, Place::Unit { .. });
     let set = format!("{GLOBAL}={}", target.dotted());
     let hidden = settings.iter().find(|setting| setting.kind == SettingKind::NotExported);
@@ -421,6 +423,15 @@ fn export(target: GfxTarget) -> String {
     format!("export {GLOBAL}={}", target.dotted())
 }
 
+/// Returns what each place ends up with of these variables: what it sets last.
+fn effective(host: &HostFacts, wanted: impl Fn(&str) -> bool) -> Vec<&Setting> {
+    let mut last: BTreeMap<(String, &str), &Setting> = BTreeMap::new();
+    for setting in host.settings.iter().filter(|setting| wanted(&setting.name)) {
+        last.insert((setting.place.to_string(), &setting.name), setting);
+    }
+    last.into_values().collect()
+}
+
 /// A wrong override that is set somewhere but not in force here: it strikes at the next login or in a unit.
 fn waiting(
     host: &HostFacts,
@@ -429,30 +440,38 @@ fn waiting(
     gfx: GfxTarget,
     knowledge: &Knowledge,
 ) -> Vec<Draft> {
-    let wrong = host
-        .settings
-        .iter()
-        .filter(|setting| setting.name == GLOBAL && setting.kind == SettingKind::Exported)
-        .find_map(|setting| {
+    let per_node = gpu.report.node.map(|node| format!("{GLOBAL}_{node}"));
+    let concerns = |name: &str| name == GLOBAL || Some(name) == per_node.as_deref();
+    let wrong: Vec<(&Setting, GfxTarget)> = effective(host, concerns)
+        .into_iter()
+        .filter(|setting| setting.kind == SettingKind::Exported)
+        .filter_map(|setting| {
             let target = GfxTarget::parse_override(&setting.value).ok()?;
             (knowledge.target(gfx).is_some() && !knowledge.runs(gfx, target))
                 .then_some((setting, target))
-        });
-    let Some((setting, target)) = wrong else { return Vec::new() };
+        })
+        .collect();
+    let Some(&(setting, target)) = wrong.first() else { return Vec::new() };
+    let places: Vec<String> = wrong.iter().map(|(setting, _)| setting.origin.to_string()).collect();
+    let evidence = wrong.iter().map(|(setting, _)| EvidenceItem {
+        origin: setting.origin.clone(),
+        value: format!("{}={}", setting.name, setting.value),
+    });
     vec![
         Draft::warning(
             codes::OVERRIDE_WAITING,
             format!(
-                "{GLOBAL}={} is set for {}, and is wrong for {} ({gfx})",
-                setting.value, setting.place, gpu.report.name
+                "{}={} is set for {}, and is wrong for {} ({gfx})",
+                setting.name, setting.value, setting.place, gpu.report.name
             ),
         )
         .meaning(format!(
             "This process does not have it, but others will: it makes the card run {target} code."
         ))
-        .evidence(&setting.origin, format!("{}={}", setting.name, setting.value))
+        .evidence_of(evidence)
         .sources(WRONG_ISA_SOURCES)
-        .gpu(index, Some(gfx)),
+        .gpu(index, Some(gfx))
+        .next(format!("remove the line from {}", places.join(" and from "))),
     ]
 }
 

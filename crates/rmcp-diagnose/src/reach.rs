@@ -42,10 +42,10 @@ fn driver(host: &HostFacts, gpus: &[Gpu<'_>]) -> Vec<Draft> {
     let mut words = host.kernel.command_line.value().into_iter().flatten();
     let nomodeset = words.find(|word| matches!(word.as_str(), "nomodeset" | "amdgpu.modeset=0"));
     // A tree may lack /sys/module; a card that no driver has taken says the same.
-    let unbound = gpus
-        .iter()
-        .filter_map(|gpu| gpu.card)
-        .find(|card| card.id.value().is_some() && card.driver.is_absent());
+    let unbound_gpu = gpus.iter().position(|gpu| {
+        gpu.card.is_some_and(|card| card.id.value().is_some() && card.driver.is_absent())
+    });
+    let unbound = unbound_gpu.and_then(|index| gpus[index].card);
     let unloaded = host.driver.loaded.value() == Some(&false) || unbound.is_some();
     let never =
         |value: &str| value.ends_with("/false") || value.ends_with("/true") || value == "false";
@@ -98,6 +98,12 @@ fn driver(host: &HostFacts, gpus: &[Gpu<'_>]) -> Vec<Draft> {
                 host.boot.secure_boot.origin().unwrap_or(&command_line),
                 "Secure Boot is on",
             );
+        }
+        // Where another card is at work the driver is there, and this one alone is concerned.
+        if let Some(index) = unbound_gpu.filter(|_| at_work) {
+            draft = draft
+                .gpu(index, gpus[index].report.gfx)
+                .next("look at the first amdgpu line about this card: sudo dmesg | grep -i amdgpu");
         }
         drafts.push(draft);
     }
@@ -173,21 +179,40 @@ fn not_in_kfd(
         .and_then(|id| knowledge.chip(id))
         .and_then(|chip| chip.atomics_waived_from_mec);
     let too_old = firmware.zip(chip_limit).filter(|(firmware, limit)| firmware < limit);
-    let draft = match (rejected, too_old) {
-        (None, None) => Draft::error(codes::GPU_NOT_IN_KFD, format!("{} has a driver, but ROCm's kernel part (KFD) does not have it", gpu.report.name))
-            .meaning("The card shows pictures but cannot compute. The kernel log says why: look for `kfd`. Missing PCIe atomics are the most frequent reason."),
-        (rejected, too_old) => {
-            let mut draft = Draft::error(codes::PCIE_ATOMICS, format!("KFD left {} out: its slot carries no PCIe atomics", gpu.report.name))
-                .sources(["kernel-kfd-device", "log-atomics-1002"]);
-            if let Some(found) = rejected {
-                let origin = host.kernel_log.origin().map_or("kernel log", |origin| &origin.path);
-                draft = draft.evidence(&Origin::file(origin), &*found.excerpt);
-            }
-            let needed = chip_limit.map_or(String::new(), |limit| format!(" Firmware from version {limit} of the MEC on does not need them."));
-            if let Some((firmware, limit)) = too_old {
-                draft = draft.evidence(&Origin::file(format!("{}/fw_version/mec_fw_version", card.path)), format!("{firmware}, and {limit} is needed"));
-            }
-            draft.meaning(format!("KFD needs PCIe atomic operations between card and processor, unless the card's firmware is new enough.{needed}"))
+    let firmware_evidence = |draft: Draft| match too_old {
+        Some((firmware, limit)) => draft.evidence(
+            &Origin::file(format!("{}/fw_version/mec_fw_version", card.path)),
+            format!("{firmware}, and {limit} is needed to do without PCIe atomics"),
+        ),
+        None => draft,
+    };
+    let draft = match rejected {
+        // Without KFD's own line it is not known what stood in the way.
+        None => {
+            let atomics = match (too_old, firmware.zip(chip_limit)) {
+                (Some(_), _) => {
+                    " With this firmware the card needs PCIe atomics, which its slot may lack."
+                }
+                (None, Some(_)) => " Its firmware is new enough to do without PCIe atomics.",
+                (None, None) => " Missing PCIe atomics are a frequent reason.",
+            };
+            let draft = Draft::error(codes::GPU_NOT_IN_KFD, format!("{} has a driver, but ROCm's kernel part (KFD) does not have it", gpu.report.name))
+                .meaning(format!("The card shows pictures but cannot compute. The kernel log says why: look for `kfd`.{atomics}"))
+                .next("sudo dmesg | grep -i kfd");
+            firmware_evidence(draft)
+        }
+        Some(found) => {
+            let mut draft = Draft::error(
+                codes::PCIE_ATOMICS,
+                format!("KFD left {} out: its slot carries no PCIe atomics", gpu.report.name),
+            )
+            .sources(["kernel-kfd-device", "log-atomics-1002"]);
+            let origin = host.kernel_log.origin().map_or("kernel log", |origin| &origin.path);
+            draft = draft.evidence(&Origin::file(origin), &*found.excerpt);
+            let needed = chip_limit.map_or(String::new(), |limit| {
+                format!(" Firmware from version {limit} of the MEC on does not need them.")
+            });
+            firmware_evidence(draft).meaning(format!("KFD needs PCIe atomic operations between card and processor, unless the card's firmware is new enough.{needed}"))
         }
     };
     let in_topology = gpus.iter().filter(|gpu| gpu.node.is_some()).count();

@@ -81,7 +81,7 @@ pub(crate) fn findings(
         None => {}
     }
     drafts.extend(other_builds(software));
-    drafts.extend(mixed(host, software));
+    drafts.extend(mixed(host));
     drafts.into_iter().map(|draft| draft.finish(knowledge)).collect()
 }
 
@@ -147,13 +147,16 @@ fn other_builds(software: &Software<'_>) -> Vec<Draft> {
 
 /// Two ROCm versions in one process: the wheel's own libraries, and others put in front by the loader's
 /// variables.
-fn mixed(host: &HostFacts, software: &Software<'_>) -> Option<Draft> {
-    let wheel = host
-        .rocm
-        .iter()
-        .find(|install| install.origin == RocmOrigin::Wheel && install.version.is_some())?;
+fn mixed(host: &HostFacts) -> Option<Draft> {
+    let wheel = host.rocm.iter().find(|install| {
+        matches!(install.origin, RocmOrigin::Wheel | RocmOrigin::RocmSdk)
+            && install.version.is_some()
+    })?;
     let wheel_version = wheel.version?;
     let variables = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
+    // `/opt/rocm` is a link to the one that is there; of several it is not known here to which.
+    let in_opt = |install: &&rmcp_model::RocmInstall| install.origin == RocmOrigin::OptFolder;
+    let only_one = host.rocm.iter().filter(in_opt).count() == 1;
     for install in host.rocm.iter().filter(|install| {
         matches!(install.origin, RocmOrigin::OptFolder | RocmOrigin::Distribution)
     }) {
@@ -164,8 +167,7 @@ fn mixed(host: &HostFacts, software: &Software<'_>) -> Option<Draft> {
         for variable in variables {
             let Some(value) = host.environment.get(variable) else { continue };
             let named = value.split([':', ' ']).any(|path| {
-                !path.is_empty()
-                    && (path.starts_with(&install.path) || path.starts_with("/opt/rocm"))
+                is_under(path, &install.path) || only_one && is_under(path, "/opt/rocm")
             });
             if named {
                 let mut draft = Draft::error(codes::ROCM_MIXED, format!("{variable} puts ROCm {version} in front of the ROCm {wheel_version} that PyTorch brought"))
@@ -184,12 +186,15 @@ fn mixed(host: &HostFacts, software: &Software<'_>) -> Option<Draft> {
                         );
                     }
                 }
-                let _ = software;
                 return Some(draft);
             }
         }
     }
     None
+}
+
+fn is_under(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns a list of targets for a person.

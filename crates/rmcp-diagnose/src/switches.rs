@@ -137,14 +137,15 @@ fn parameters<'k>(host: &HostFacts, gfx: GfxTarget, knowledge: &'k Knowledge) ->
     let kernel = host.kernel.release.value().and_then(|release| Version::parse_prefix(release));
     let mut set: BTreeMap<(String, String), Vec<Origin>> = BTreeMap::new();
     for word in host.kernel.command_line.value().into_iter().flatten() {
+        // Quotes around a word are the kernel's, and in a parameter's name `-` is `_`.
+        let word = word.trim_matches('"');
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        let name = if name.contains('.') { name.replace('-', "_") } else { name.to_owned() };
         // Whether the driver can start at all has a finding of its own.
         if name == "nomodeset" {
             continue;
         }
-        set.entry((name.to_owned(), value.to_owned()))
-            .or_default()
-            .push(Origin::file("/proc/cmdline"));
+        set.entry((name, value.to_owned())).or_default().push(Origin::file("/proc/cmdline"));
     }
     for word in &host.boot.configured_words {
         if let Some(places) = set.get_mut(&(word.name.clone(), word.value.clone())) {

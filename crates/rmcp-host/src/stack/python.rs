@@ -6,7 +6,8 @@ use crate::host_root::{EntryKind, HostRoot, join};
 use crate::stack::rocm::{read_components, read_rocblas, version_of_hip};
 use rmcp_code::summarize_bundles;
 use rmcp_model::{
-    Build, BundleSummary, Fact, Origin, PythonEnv, PythonPackage, RocmInstall, RocmOrigin, Version,
+    Build, BundleSummary, Fact, GfxTarget, Origin, PythonEnv, PythonPackage, RocmInstall,
+    RocmOrigin, Version,
 };
 
 /// Packages that use the GPU, by the names under which their builds are distributed.
@@ -222,8 +223,9 @@ fn site_folders(
                 }
             }
         }
-        // On distributions lib64 is lib, or a link to it.
-        if !folders.is_empty() {
+        // In a virtual environment lib64 is a link to lib; on Fedora it is a folder of its own, with the
+        // packages that hold libraries.
+        if root.read_link(&join(prefix, "lib64")).is_some() {
             break;
         }
     }
@@ -410,6 +412,10 @@ pub fn parse_torch_version(text: &str) -> TorchVersion {
 }
 
 fn read_code(root: &HostRoot, site: &str, package: &str) -> Fact<BundleSummary> {
+    let packs = read_code_packs(root, &join(site, &format!("{package}/.kpack")));
+    if !packs.is_absent() {
+        return packs;
+    }
     let libraries = CODE_LIBRARIES
         .iter()
         .find(|(name, _)| *name == package)
@@ -434,6 +440,22 @@ fn read_code(root: &HostRoot, site: &str, package: &str) -> Fact<BundleSummary> 
         }
     }
     Fact::Absent
+}
+
+/// Reads the names of a folder of code packs, into which multi-arch builds put the code of each target:
+/// `torch_gfx1010.kpack`. The libraries then hold none themselves.
+///
+/// Source: ROCm/TheRock, pull requests 4549 and 4783 and issue 3531 (rocm-kpack splits a wheel into one for the
+/// host and one for each target).
+fn read_code_packs(root: &HostRoot, folder: &str) -> Fact<BundleSummary> {
+    root.list(folder, |name| name.ends_with(".kpack")).map(|names| {
+        let target = |name: &str| -> Option<GfxTarget> {
+            name.strip_suffix(".kpack")?.rsplit('_').next()?.parse().ok()
+        };
+        let targets =
+            names.iter().filter_map(|(name, _)| target(name)).map(|gfx| (gfx, 1)).collect();
+        BundleSummary { bundles: 1, targets, ..BundleSummary::default() }
+    })
 }
 
 /// Reads the `rocm_sdk_*` packages: the ROCm that TheRock's PyTorch depends on.

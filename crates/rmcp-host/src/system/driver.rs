@@ -76,6 +76,11 @@ fn read_parameters(root: &HostRoot, requested: &BTreeMap<String, String>) -> Vec
         .collect()
 }
 
+/// Most files read of modprobe's configuration, and most bytes of one. Large distributions ship some forty
+/// of a few kilobytes.
+const MAX_MODPROBE_FILES: usize = 256;
+const MAX_MODPROBE_BYTES: u64 = 256 << 10;
+
 fn read_modprobe(root: &HostRoot) -> Vec<ModuleOption> {
     // A file in a more important folder hides those of the same name.
     let mut files = BTreeMap::new();
@@ -90,7 +95,11 @@ fn read_modprobe(root: &HostRoot) -> Vec<ModuleOption> {
     }
     files
         .values()
-        .filter_map(|path| Some((path, root.read_text(path).value()?.clone())))
+        .take(MAX_MODPROBE_FILES)
+        .filter_map(|path| {
+            let bytes = root.read_up_to(path, MAX_MODPROBE_BYTES).value()?.clone();
+            Some((path, String::from_utf8_lossy(&bytes).into_owned()))
+        })
         .flat_map(|(path, text)| parse_modprobe(path, &text))
         .collect()
 }

@@ -8,11 +8,17 @@ use crate::cli::write_recording::write_recording;
 use rmcp::model::{Diagnosis, ExitCode, HostFacts, Severity, Verdict};
 use rmcp::{Caller, InspectError, Inspection, Knowledge, diagnose, explain, inspect, record};
 use rmcp_report::{diagnosis_json, diagnosis_text};
+use std::path::Path;
 
 pub(crate) fn run(arguments: &Doctor, output: &Output) -> Result<ExitCode, Failure> {
+    let pythons = arguments
+        .python
+        .iter()
+        .map(|python| named_python(python, arguments.root.as_deref()))
+        .collect::<Result<Vec<_>, _>>()?;
     let what = Inspection {
         root: arguments.root.as_deref(),
-        pythons: &arguments.python,
+        pythons: &pythons,
         caller: Caller::from_process(),
     };
     let mut facts = match &arguments.record {
@@ -41,6 +47,26 @@ pub(crate) fn run(arguments: &Doctor, output: &Output) -> Result<ExitCode, Failu
         output.note(&format!("recorded to {shown}; look through it before you share it, then: rmcp doctor --root {shown}"));
     }
     Ok(exit_code(&diagnosis, &facts))
+}
+
+/// Returns the Python or environment that the user named, as an absolute path in the machine.
+fn named_python(python: &str, root: Option<&Path>) -> Result<String, Failure> {
+    let unknown = || {
+        Failure::usage(format!("--python {python}: there is no such Python or environment"))
+            .hint("name a file such as ~/venv/bin/python, or the folder of an environment")
+    };
+    match root {
+        None => {
+            let path = std::path::absolute(python).map_err(|_| unknown())?;
+            if path.exists() { Ok(path.display().to_string()) } else { Err(unknown()) }
+        }
+        Some(root) => {
+            let inside = python.trim_start_matches('/');
+            // A link inside the folder may point at a file that was not recorded.
+            let there = root.join(inside).symlink_metadata().is_ok();
+            if there { Ok(format!("/{inside}")) } else { Err(unknown()) }
+        }
+    }
 }
 
 fn cannot_open(error: &InspectError) -> Failure {
