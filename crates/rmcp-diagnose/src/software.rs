@@ -20,12 +20,13 @@ pub(crate) struct Software<'a> {
 impl<'a> Software<'a> {
     pub(crate) fn of(host: &'a HostFacts) -> Self {
         let with_torch = |env: &&PythonEnv| env.package("torch").is_some();
-        let env = host
-            .python
-            .iter()
-            .find(|env| env.active)
-            .filter(with_torch)
-            .or_else(|| host.python.iter().find(with_torch));
+        let active = host.python.iter().find(|env| env.active);
+        // Where somebody has chosen an environment, the PyTorch of another is not the one that would run.
+        let chosen = active.is_some_and(|env| {
+            matches!(env.found_by.as_str(), "VIRTUAL_ENV" | "CONDA_PREFIX" | "--python")
+        });
+        let other = || host.python.iter().find(with_torch).filter(|_| !chosen);
+        let env = active.filter(with_torch).or_else(other);
         let torch = env.and_then(|env| env.package("torch"));
         let in_wheel = torch.and_then(|torch| match torch.build {
             Build::Rocm { version } => version,

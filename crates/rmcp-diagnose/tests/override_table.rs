@@ -81,3 +81,24 @@ fn the_form_for_one_node_reaches_that_node_alone() {
     let codes = codes_for(RDNA1[0], "HSA_OVERRIDE_GFX_VERSION_0", "10.3.0");
     assert!(codes.iter().any(|code| code == codes::OVERRIDE_WRONG_NODE), "{codes:?}");
 }
+
+/// Advice is worse than none where it sets what does harm.
+#[test]
+fn no_next_step_sets_a_wrong_override() {
+    let names =
+        ["HSA_OVERRIDE_GFX_VERSION", "HSA_OVERRIDE_GFX_VERSION_0", "HSA_OVERRIDE_GFX_VERSION_1"];
+    for gfx in RDNA1 {
+        for name in names {
+            for value in ["10.3.0", "gfx1030", "10.3", "11.0.0", "10.1.0"] {
+                let environment = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+                let origin = Origin::file("a test");
+                let host = HostFacts::with_card(gfx, origin, environment, Provenance::Synthetic);
+                for finding in diagnose(&host, Knowledge::embedded()).findings {
+                    let next = finding.next.unwrap_or_default();
+                    let sets = next.contains("export") && next.contains("=10.3");
+                    assert!(!sets, "{gfx} with {name}={value}: {next}");
+                }
+            }
+        }
+    }
+}

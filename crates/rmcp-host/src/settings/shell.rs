@@ -30,6 +30,7 @@ struct Command {
 /// A quote that is never closed ends the reading: what stands behind it cannot be trusted.
 pub fn parse_assignments(text: &str) -> Vec<Assignment> {
     commands(text)
+        .0
         .into_iter()
         .filter_map(|command| {
             let words = command.words.as_slice();
@@ -53,7 +54,7 @@ pub fn parse_settings(path: &str, shell: &str, text: &str) -> Vec<Setting> {
     let mut exported: BTreeSet<String> = BTreeSet::new();
     // Where each name that is not exported was set: files of a megabyte must not cost its square.
     let mut waiting: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for command in commands(text) {
+    for command in commands_of_start_file(text) {
         let at =
             |name: &str, value: &str, kind| setting(name, value, kind, &place, path, command.line);
         // `then export A=1` is one command to the splitter.
@@ -132,7 +133,9 @@ fn split_assignment(word: &str, line: u32) -> Option<Assignment> {
 }
 
 /// Splits a text into simple commands of words, with quotes and backslashes taken away.
-fn commands(text: &str) -> Vec<Command> {
+///
+/// Returns too where a quote begins that is never closed; what stands behind it is not read.
+fn commands(text: &str) -> (Vec<Command>, Option<u32>) {
     let mut commands = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut word: Option<String> = None;
@@ -166,7 +169,13 @@ fn commands(text: &str) -> Vec<Command> {
                 None => {}
             },
             quote @ ('"' | '\'') => {
+                let opened = line;
                 let inside = word.get_or_insert_default();
+                // bash and zsh: in $'...' a backslash quotes the quote too.
+                let escapes = quote == '\'' && inside.ends_with('$');
+                if escapes {
+                    inside.pop();
+                }
                 loop {
                     match characters.next() {
                         Some(next) if next == quote => break,
@@ -174,13 +183,14 @@ fn commands(text: &str) -> Vec<Command> {
                             Some('\n') => line += 1,
                             Some(next @ ('"' | '\\' | '$' | '`')) => inside.push(next),
                             Some(next) => inside.extend(['\\', next]),
-                            None => return commands,
+                            None => return (commands, Some(opened)),
                         },
+                        Some('\\') if escapes => inside.extend(characters.next()),
                         Some(next) => {
                             line += u32::from(next == '\n');
                             inside.push(next);
                         }
-                        None => return commands,
+                        None => return (commands, Some(opened)),
                     }
                 }
             }
@@ -196,12 +206,84 @@ fn commands(text: &str) -> Vec<Command> {
     if !words.is_empty() {
         commands.push(Command { words, line: start });
     }
-    commands
+    (commands, None)
+}
+
+/// Most times that the reading of a start file is taken up again behind a quote that is never closed.
+const MAX_RESUMED: u32 = 8;
+
+/// Returns the commands of a start file, which people write: texts between `<<EOF` and `EOF` are no commands,
+/// and a quote that is never closed costs its own line alone.
+fn commands_of_start_file(text: &str) -> Vec<Command> {
+    let text = without_here_documents(text);
+    let mut found = Vec::new();
+    let (mut rest, mut before) = (text.as_str(), 0);
+    for _ in 0..=MAX_RESUMED {
+        let (commands, open) = commands(rest);
+        let read = open.map_or(u32::MAX, |line| before + line);
+        found.extend(
+            commands.into_iter().map(|command| Command { line: before + command.line, ..command }),
+        );
+        // Commands of the broken line may have come before the quote; none behind it has been read.
+        let Some(line) = open else { break };
+        let behind = rest.split_inclusive('\n').take(line as usize).map(str::len).sum::<usize>();
+        rest = &rest[behind..];
+        before = read;
+    }
+    found
+}
+
+/// Empties the lines of here-documents, and keeps their number. Source: POSIX, Shell Command Language, 2.7.4.
+fn without_here_documents(text: &str) -> String {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let mut out: Vec<&str> = Vec::with_capacity(lines.len());
+    let mut index = 0;
+    let mut searches = 0;
+    while let Some(&line) = lines.get(index) {
+        out.push(line);
+        index += 1;
+        // Each search may go to the end; a file has a few of them.
+        let Some(delimiter) = here_delimiter(line).filter(|_| searches < 64) else { continue };
+        searches += 1;
+        if let Some(length) = lines[index..].iter().position(|line| line.trim() == delimiter) {
+            out.extend(std::iter::repeat_n("", length + 1));
+            index += length + 1;
+        }
+    }
+    out.join("\n")
+}
+
+/// Returns the word that ends the here-document which a line begins.
+fn here_delimiter(line: &str) -> Option<&str> {
+    let (front, behind) = line.split_once("<<")?;
+    if behind.starts_with('<') || front.trim_start().starts_with('#') {
+        return None;
+    }
+    let behind = behind.trim_start_matches('-').trim_start();
+    let word = behind.split(|c: char| c.is_whitespace() || ";|&".contains(c)).next()?;
+    let word = word.trim_matches(['"', '\'', '\\']);
+    (!word.is_empty()).then_some(word)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_write_does_not_hide_the_lines_behind_it() {
+        let set = "export HSA_OVERRIDE_GFX_VERSION=10.3.0\n";
+        for (front, line) in [
+            ("cat <<EOF\nDon't panic\nEOF\n", 4),
+            ("cat <<-'END' | sed s/a/b/\n  it's\n  END\n", 4),
+            ("PS1=$'it\\'s me'\n", 2),
+            ("alias x='never closed\nB=2\n", 3),
+            ("A=$((1<<2))\n", 2),
+        ] {
+            let found = parse_settings("/f", "bash", &format!("{front}{set}"));
+            let found = found.iter().find(|it| it.name == "HSA_OVERRIDE_GFX_VERSION");
+            assert_eq!(found.and_then(|it| it.origin.line), Some(line), "{front}");
+        }
+    }
 
     fn shown(text: &str) -> Vec<String> {
         parse_settings("/f", "bash", text)
@@ -231,7 +313,8 @@ mod tests {
             ("export PATH=$PATH:/opt/rocm/bin", &["PATH=$PATH:/opt/rocm/bin Exported 1"]),
             ("[ -z \"$A\" ] && export A=1", &["A=1 Exported 1"]),
             ("alias t='A=1 python'", &[]),
-            ("export A=\"never closed\nexport B=1", &[]),
+            // The shell would stop here too, but what stands behind it is meant all the same.
+            ("export A=\"never closed\nexport B=1", &["B=1 Exported 2"]),
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
