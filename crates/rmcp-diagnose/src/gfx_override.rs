@@ -63,7 +63,44 @@ pub(crate) fn judge(
     if gpus.is_empty() {
         return Vec::new();
     }
-    drafts.into_iter().map(|draft| draft.finish(knowledge)).collect()
+    let mut findings: Vec<Finding> =
+        drafts.into_iter().map(|draft| draft.finish(knowledge)).collect();
+    spare_the_others(host, gpus, software, &mut findings);
+    findings
+}
+
+/// Taking a global override away for one card would stop another card that needs it: that one gets its own.
+fn spare_the_others(
+    host: &HostFacts,
+    gpus: &[Gpu<'_>],
+    software: &Software<'_>,
+    findings: &mut [Finding],
+) {
+    let Some(value) = host.environment.get(GLOBAL) else { return };
+    // A card with native code does without.
+    let needs_it = |gpu: &&Gpu<'_>| {
+        gpu.report.verdict == Verdict::SameIsa
+            && gpu.report.gfx.is_some_and(|gfx| software.coverage(gfx) != Some(CodeCoverage::Full))
+    };
+    let exports: Vec<String> = gpus
+        .iter()
+        .filter(needs_it)
+        .filter_map(|gpu| Some(format!("export {GLOBAL}_{}={value}", gpu.report.node?)))
+        .collect();
+    if exports.is_empty() {
+        return;
+    }
+    let next = if software.rocm.is_none_or(|rocm| rocm >= PER_NODE_SINCE) {
+        format!("unset {GLOBAL}; {}", exports.join("; "))
+    } else {
+        format!(
+            "{GLOBAL} is right for another card here, and this ROCm cannot override one card alone (6.3 and newer can): hide this one with ROCR_VISIBLE_DEVICES, or update ROCm"
+        )
+    };
+    let about_it = [codes::OVERRIDE_WRONG_ISA, codes::OVERRIDE_STALE];
+    for finding in findings.iter_mut().filter(|finding| about_it.contains(&finding.code.as_str())) {
+        finding.next = Some(next.clone());
+    }
 }
 
 /// Returns the override that the runtime would apply to a node.

@@ -62,6 +62,10 @@ fn way_back(what: &str, it: &Judged<'_>) -> String {
     match (what, place) {
         ("variable", Some(origin)) => format!("remove the line from {origin}, and `unset {name}`"),
         ("variable", None) => format!("unset {name}"),
+        (_, Some(origin)) if origin.path.contains("/modprobe.d/") => format!(
+            "remove {} from {origin}, make the initramfs anew (update-initramfs -u, dracut -f or mkinitcpio -P), and reboot",
+            it.shown
+        ),
         (_, Some(origin)) => {
             format!("remove {} from {origin}, update the boot loader, and reboot", it.shown)
         }
@@ -171,6 +175,33 @@ fn parameters<'k>(host: &HostFacts, gfx: GfxTarget, knowledge: &'k Knowledge) ->
         .collect()
 }
 
+/// Returns a parameter as the driver holds it: 32 bits, however it was written.
+fn number(text: &str) -> Option<u32> {
+    let wide: i64 = match text.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16).ok()?,
+        None => match text {
+            "Y" | "y" => 1,
+            "N" | "n" => 0,
+            digits => digits.parse().ok()?,
+        },
+    };
+    u32::try_from(wide & 0xffff_ffff).ok()
+}
+
+/// Options in modprobe's files for which the running driver shows another value.
+fn options_not_live(host: &HostFacts) -> impl Iterator<Item = EvidenceItem> {
+    host.driver.options.iter().filter_map(|option| {
+        let live = host.driver.parameters.iter().find(|live| live.name == option.name)?;
+        let value = live.live.value()?;
+        let same = *value == option.value
+            || matches!((number(value), number(&option.value)), (Some(live), Some(set)) if live == set);
+        (!same).then(|| EvidenceItem {
+            origin: option.origin.clone(),
+            value: format!("amdgpu.{}={} (live: {value})", option.name, option.value),
+        })
+    })
+}
+
 /// Words of the amdgpu driver that the boot loader is told to pass and the running kernel did not get.
 fn not_live(host: &HostFacts) -> Option<Draft> {
     let live = host.kernel.command_line.value()?;
@@ -184,11 +215,12 @@ fn not_live(host: &HostFacts) -> Option<Draft> {
             value: format!("{}={}", word.name, word.value),
         })
         .filter(|item| !live.contains(&item.value))
+        .chain(options_not_live(host))
         .collect();
     let first = waiting.first()?.clone();
     Some(
         Draft::note(codes::PARAMETERS_NOT_LIVE, format!("{} is configured for the boot, but the running kernel does not have it", first.value))
-            .meaning("It counts after the boot loader's configuration is made anew (update-grub, grub2-mkconfig) and the machine is rebooted.")
+            .meaning("It counts after a reboot, for which a boot loader's file must be made anew (update-grub, grub2-mkconfig), and a file of modprobe be put into the initramfs (update-initramfs -u, dracut -f, mkinitcpio -P).")
             .evidence_of(waiting)
             .sources(["grub-manual"]),
     )
