@@ -184,3 +184,26 @@ fn the_binary_prints_the_same_as_the_library() {
     let json: Value = serde_json::from_slice(&{ json }.output().unwrap().stdout).unwrap();
     assert_eq!(json, diagnosis_json(&diagnosis_of(&machine), None));
 }
+
+/// Multi-arch builds keep the code of each target in a pack of its own, and none in the library.
+#[test]
+fn code_packs_tell_the_targets() {
+    let root = tempfile::tempdir().unwrap();
+    let site = root.path().join("usr/lib64/python3.12/site-packages");
+    for (path, bytes) in [
+        ("torch-2.10.0+rocm7.14.0.dist-info/METADATA", &b"Name: torch\n"[..]),
+        ("torch/lib/libtorch_hip.so", b""),
+        ("torch/.kpack/torch_gfx1010.kpack", b"KPAK"),
+        ("torch/.kpack/torch_gfx11.kpack", b"KPAK"),
+    ] {
+        let path = site.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let what = Inspection { root: Some(root.path()), pythons: &[], caller: Caller::default() };
+    let facts = inspect(&what).unwrap();
+    let torch = facts.python.iter().find_map(|env| env.package("torch")).unwrap();
+    let targets: Vec<String> =
+        torch.code.value().unwrap().targets.keys().map(ToString::to_string).collect();
+    assert_eq!(targets, ["gfx1010"], "gfx11 is a family, for which nothing is claimed");
+}
