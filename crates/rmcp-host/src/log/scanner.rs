@@ -5,7 +5,7 @@
 //! automaton and at most [`MAX_LINES`] line numbers per signature, whatever the log's size.
 
 use crate::log::pasted::PastedReader;
-use crate::log::window::{REACH_BYTES, Window, printable, window};
+use crate::log::window::{REACH_BYTES, Window, line_at, printable, window};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 use rmcp_knowledge::Knowledge;
@@ -283,6 +283,12 @@ impl Scan<'_, '_> {
                 }
                 let row = self.scanner.signatures[index].row;
                 let tired = self.progress[index].refusals >= MAX_REFUSALS;
+                if tired {
+                    let expressions = self.scanner.signatures[index].expressions()?;
+                    if !expressions.pattern.is_match(line_at(buffer, at)) {
+                        continue;
+                    }
+                }
                 let window = window(buffer, at, if tired { 1 } else { row.lines });
                 if at > counted {
                     lines += memchr::memchr_iter(b'\n', &buffer[counted..at]).count() as u64;

@@ -61,6 +61,16 @@ fn cut_by_terminal(text: &str) -> bool {
     }
 }
 
+/// Returns the line of a hit as it stands, as far as a window would reach.
+pub(crate) fn line_at(buffer: &[u8], at: usize) -> &[u8] {
+    let floor = at.saturating_sub(MAX_SIDE_BYTES);
+    let start =
+        memchr::memrchr(b'\n', &buffer[floor..at]).map_or(floor, |newline| floor + newline + 1);
+    let ceiling = buffer.len().min(at + MAX_WINDOW_BYTES);
+    let end = memchr::memchr(b'\n', &buffer[at..ceiling]).map_or(ceiling, |newline| at + newline);
+    &buffer[start..end]
+}
+
 /// Returns the window for a hit at `at`, from the beginning of its line over `lines` lines.
 pub(crate) fn window(buffer: &[u8], at: usize, lines: u32) -> Window {
     let floor = at.saturating_sub(MAX_SIDE_BYTES);
