@@ -479,7 +479,27 @@ fn waiting(
 ) -> Vec<Draft> {
     let per_node = gpu.report.node.map(|node| format!("{GLOBAL}_{node}"));
     let concerns = |name: &str| name == GLOBAL || Some(name) == per_node.as_deref();
-    let wrong: Vec<(&Setting, GfxTarget)> = effective(host, concerns)
+    let set = effective(host, concerns);
+    let refused = set.iter().find(|setting| {
+        setting.kind == SettingKind::Exported
+            && !setting.value.contains('$')
+            && GfxTarget::parse_override(&setting.value).is_err()
+    });
+    if let Some(setting) = refused {
+        let shown = format!("{}={}", setting.name, setting.value);
+        return vec![
+            Draft::warning(
+                codes::OVERRIDE_WAITING,
+                format!("{shown} is set for {}, and the runtime refuses it", setting.place),
+            )
+            .meaning("This process does not have it, but others will: ROCm does not start there for any card. It must be three decimal numbers such as 10.3.0 and nothing else.")
+            .evidence(&setting.origin, shown)
+            .sources(["libhsakmt-override-rules"])
+            .gpu(index, Some(gfx))
+            .next(format!("remove the line from {}", setting.origin)),
+        ];
+    }
+    let wrong: Vec<(&Setting, GfxTarget)> = set
         .into_iter()
         .filter(|setting| setting.kind == SettingKind::Exported)
         .filter_map(|setting| {
