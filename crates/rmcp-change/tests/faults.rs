@@ -52,7 +52,11 @@ struct Faulty<'d> {
     dead: Cell<bool>,
 }
 
-impl Faulty<'_> {
+impl<'d> Faulty<'d> {
+    fn new(disk: &'d dyn Disk, at: usize, fault: Fault) -> Self {
+        Self { disk, at, fault, count: Cell::new(0), dead: Cell::new(false) }
+    }
+
     /// Counts an operation that changes something; does it, or not.
     fn operate<T>(
         &self,
@@ -261,8 +265,7 @@ fn a_change_is_whole_or_not_at_all() {
             for at in 0.. {
                 let (folder, disk) = machine();
                 let before = contents(folder.path());
-                let faulty =
-                    Faulty { disk: &disk, at, fault, count: Cell::new(0), dead: Cell::new(false) };
+                let faulty = Faulty::new(&disk, at, fault);
                 let result = apply(&faulty, &journal, &plan, TIME);
                 if faulty.count.get() <= at {
                     assert!(result.unwrap().is_some(), "no fault was met");
@@ -306,8 +309,7 @@ fn taking_back_is_whole_in_the_end() {
                 let before = contents(folder.path());
                 apply(&disk, &journal, &plan, TIME).unwrap();
                 assert_ne!(contents(folder.path()), before);
-                let faulty =
-                    Faulty { disk: &disk, at, fault, count: Cell::new(0), dead: Cell::new(false) };
+                let faulty = Faulty::new(&disk, at, fault);
                 let result = undo(&faulty, &journal, 1);
                 if faulty.count.get() <= at {
                     result.unwrap();
@@ -335,34 +337,16 @@ fn recovery_can_be_interrupted() {
     let mut points = 0;
     for plan in plans() {
         let (_folder, counting) = machine();
-        let steps = Faulty {
-            disk: &counting,
-            at: usize::MAX,
-            fault: Fault::Dead,
-            count: Cell::new(0),
-            dead: Cell::new(false),
-        };
+        let steps = Faulty::new(&counting, usize::MAX, Fault::Dead);
         apply(&steps, &journal, &plan, TIME).unwrap();
         // Dead just before the change is marked as made: everything is to be taken back.
         let dies_at = steps.count.get() - 4;
         for at in 0.. {
             let (folder, disk) = machine();
             let before = contents(folder.path());
-            let dying = Faulty {
-                disk: &disk,
-                at: dies_at,
-                fault: Fault::Dead,
-                count: Cell::new(0),
-                dead: Cell::new(false),
-            };
+            let dying = Faulty::new(&disk, dies_at, Fault::Dead);
             apply(&dying, &journal, &plan, TIME).unwrap_err();
-            let faulty = Faulty {
-                disk: &disk,
-                at,
-                fault: Fault::DeadAfter,
-                count: Cell::new(0),
-                dead: Cell::new(false),
-            };
+            let faulty = Faulty::new(&disk, at, Fault::DeadAfter);
             let result = recover(&faulty, &journal);
             if faulty.count.get() <= at {
                 result.unwrap();

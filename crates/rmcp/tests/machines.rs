@@ -119,7 +119,7 @@ fn the_most_important_comes_first() {
     }
 }
 
-/// What the issue of each machine is named after must be what is found on it.
+/// What a machine is named after is found on it.
 #[test]
 fn named_problems_are_found() {
     for (machine, code) in [

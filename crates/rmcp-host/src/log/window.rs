@@ -45,7 +45,7 @@ impl Window {
 
 /// A bar as tqdm draws it, with what it writes to get onto its line: `name:  21%|██  | 41/200 [00:07<00:27]`.
 ///
-/// Source: tqdm `tqdm/std.py`, `format_meter`.
+/// Source: tqdm documentation, `bar_format` and its default.
 static BAR: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[\r\n]+[^\r\n|%]{0,60}\d{1,3}%\|[^|\r\n]{0,200}\|[^\[\r\n]{0,60}\[[^\]\r\n]{0,80}\](\x1b\[A)?")
         .expect("the expression is fixed")

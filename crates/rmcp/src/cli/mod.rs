@@ -1,7 +1,7 @@
 //! Words, flags, colours and exit codes.
 
-mod apply;
 mod args;
+mod change;
 mod doctor;
 mod explain;
 mod output;
@@ -47,9 +47,9 @@ pub(crate) fn run() -> std::process::ExitCode {
     let result = match &arguments.command {
         Command::Doctor(doctor) => doctor::run(doctor, &output),
         Command::Explain(explain) => explain::run(explain, &output),
-        Command::Apply(arguments) => apply::apply(arguments, &output),
-        Command::Undo(arguments) => apply::undo(arguments, &output),
-        Command::Status(arguments) => apply::status(arguments, &output),
+        Command::Apply(arguments) => change::apply(arguments, &output),
+        Command::Undo(arguments) => change::undo(arguments, &output),
+        Command::Status(arguments) => change::status(arguments, &output),
     };
     match result {
         Ok(code) => code.into(),
