@@ -71,6 +71,9 @@ pub trait Disk {
 
     /// Starts a program and waits for it; one that ends with anything but 0 is an error.
     fn run(&self, argv: &[String]) -> io::Result<()>;
+
+    /// Returns whether programs are started at all: in a folder that stands for a machine they are only noted.
+    fn starts_programs(&self) -> bool;
 }
 
 /// Returns the folder of a path.

@@ -4,6 +4,7 @@
 //! ```text
 //! 0001.json      the change, with the old bytes, modes and owners
 //! 0001.applied   it was made
+//! 0001.merge     edits of others that are kept when it is taken back
 //! 0001.undoing   it is being taken back
 //! 0001.undone    it was taken back
 //! ```
@@ -71,6 +72,34 @@ pub struct Entry {
     pub plan: Plan,
     /// Owner, mode and attributes of the files before, by path.
     pub before: BTreeMap<String, FileMeta>,
+    /// What stood in the files that programs of the plan rewrite, where it could be kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rewritten: BTreeMap<String, Kept>,
+    /// Whether its programs were only noted: the machine is a folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_programs: bool,
+    /// The kernel's id of the start of the machine during which it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+}
+
+/// A file as it was, to be put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Its text.
+    pub text: String,
+    /// Owner, mode and attributes.
+    pub meta: FileMeta,
+}
+
+/// What the mark of a finished change holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Finished {
+    /// SHA-256 of the rewritten files as the programs left them, in hexadecimal, by path.
+    #[serde(default)]
+    pub(crate) rewritten: BTreeMap<String, String>,
 }
 
 impl Entry {
@@ -80,10 +109,21 @@ impl Entry {
     }
 }
 
+/// A file that was edited since a change, and what it will be without the change but with the edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Merge {
+    /// What stands in it now.
+    pub(crate) now: String,
+    /// What will stand in it.
+    pub(crate) then: String,
+}
+
 /// What became of an entry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Marker {
     Applied,
+    Merge,
     Undoing,
     Undone,
 }
@@ -92,6 +132,7 @@ impl Marker {
     fn name(self) -> &'static str {
         match self {
             Self::Applied => "applied",
+            Self::Merge => "merge",
             Self::Undoing => "undoing",
             Self::Undone => "undone",
         }
@@ -176,23 +217,12 @@ impl Journal {
         }
     }
 
-    /// Writes down a change that is about to be made, durably.
-    pub(crate) fn begin(
-        &self,
-        disk: &dyn Disk,
-        plan: &Plan,
-        before: BTreeMap<String, FileMeta>,
-        time: &str,
-    ) -> Result<Entry, JournalError> {
+    /// Writes down a change that is about to be made, durably; it gets the next number.
+    pub(crate) fn begin(&self, disk: &dyn Disk, mut entry: Entry) -> Result<Entry, JournalError> {
         self.make_folder(disk)?;
         let last = self.entries(disk)?.last().map_or(0, |(entry, _)| entry.id);
-        let entry = Entry {
-            format: FORMAT,
-            id: last + 1,
-            time: time.to_owned(),
-            plan: plan.clone(),
-            before,
-        };
+        entry.format = FORMAT;
+        entry.id = last + 1;
         let path = self.path(entry.id, "json");
         let bytes = serde_json::to_vec_pretty(&entry).map_err(|error| JournalError::Invalid {
             path: path.clone(),
@@ -225,10 +255,78 @@ impl Journal {
         id: u32,
         marker: Marker,
     ) -> Result<(), JournalError> {
+        self.write_mark(disk, id, marker, b"")
+    }
+
+    /// Writes down that a change is made, and how the files are that its programs wrote.
+    pub(crate) fn finish(
+        &self,
+        disk: &dyn Disk,
+        id: u32,
+        finished: &Finished,
+    ) -> Result<(), JournalError> {
+        let bytes = serde_json::to_vec(finished).map_err(|error| JournalError::Invalid {
+            path: self.path(id, Marker::Applied.name()),
+            what: error.to_string(),
+        })?;
+        self.write_mark(disk, id, Marker::Applied, &bytes)
+    }
+
+    /// Returns how the files were that the programs of a change wrote; nothing for one that was not finished.
+    pub(crate) fn finished(&self, disk: &dyn Disk, id: u32) -> Result<Finished, JournalError> {
+        self.read_mark(disk, id, Marker::Applied)
+    }
+
+    /// Writes down which edits are to be kept when a change is taken back. Of an earlier attempt that was
+    /// refused later, only the last counts.
+    pub(crate) fn merge(
+        &self,
+        disk: &dyn Disk,
+        id: u32,
+        merges: &BTreeMap<String, Merge>,
+    ) -> Result<(), JournalError> {
+        let path = self.path(id, Marker::Merge.name());
+        let bytes = serde_json::to_vec(merges).map_err(|error| JournalError::Invalid {
+            path: path.clone(),
+            what: error.to_string(),
+        })?;
+        write_atomically(disk, &path, &bytes, None, FILE_MODE).map_err(Self::io(&path))
+    }
+
+    /// Returns which edits are to be kept when a change is taken back.
+    pub(crate) fn merges(
+        &self,
+        disk: &dyn Disk,
+        id: u32,
+    ) -> Result<BTreeMap<String, Merge>, JournalError> {
+        self.read_mark(disk, id, Marker::Merge)
+    }
+
+    fn read_mark<T: Default + serde::de::DeserializeOwned>(
+        &self,
+        disk: &dyn Disk,
+        id: u32,
+        marker: Marker,
+    ) -> Result<T, JournalError> {
+        let path = self.path(id, marker.name());
+        let Some(state) = disk.read(&path).map_err(Self::io(&path))? else {
+            return Ok(T::default());
+        };
+        serde_json::from_slice(&state.bytes)
+            .map_err(|error| JournalError::Invalid { path, what: error.to_string() })
+    }
+
+    fn write_mark(
+        &self,
+        disk: &dyn Disk,
+        id: u32,
+        marker: Marker,
+        bytes: &[u8],
+    ) -> Result<(), JournalError> {
         let path = self.path(id, marker.name());
         if disk.exists(&path).map_err(Self::io(&path))? {
             return Ok(());
         }
-        write_atomically(disk, &path, b"", None, FILE_MODE).map_err(Self::io(&path))
+        write_atomically(disk, &path, bytes, None, FILE_MODE).map_err(Self::io(&path))
     }
 }

@@ -22,11 +22,19 @@ pub trait CommandRunner: std::fmt::Debug {
     /// # Errors
     /// When it cannot be started, or ends with anything but 0.
     fn run(&self, argv: &[String]) -> io::Result<()>;
+
+    /// Returns whether programs are started at all.
+    fn starts_programs(&self) -> bool {
+        true
+    }
 }
 
 impl CommandRunner for Box<dyn CommandRunner> {
     fn run(&self, argv: &[String]) -> io::Result<()> {
         (**self).run(argv)
+    }
+    fn starts_programs(&self) -> bool {
+        (**self).starts_programs()
     }
 }
 
@@ -37,6 +45,9 @@ pub struct NoCommands;
 impl CommandRunner for NoCommands {
     fn run(&self, _: &[String]) -> io::Result<()> {
         Ok(())
+    }
+    fn starts_programs(&self) -> bool {
+        false
     }
 }
 
@@ -304,5 +315,9 @@ impl<R: CommandRunner> Disk for RealDisk<R> {
 
     fn run(&self, argv: &[String]) -> io::Result<()> {
         self.runner.run(argv)
+    }
+
+    fn starts_programs(&self) -> bool {
+        self.runner.starts_programs()
     }
 }

@@ -1,63 +1,99 @@
 //! Where a change stands on the machine now, which the journal alone cannot say.
 
-use crate::disk::Disk;
+use crate::disk::{Disk, folder_of};
 use crate::journal::Entry;
-use rmcp_model::{ChangeState, Check, HostFacts, Step, TakesEffect};
-use serde::Serialize;
+use crate::plan::Planner;
+use crate::transaction::boot_id;
+use rmcp_model::{ChangeState, Check, HostFacts, Reader, Standing, Step, TakesEffect};
+use std::collections::BTreeMap;
 use std::io;
 
-/// Where a change stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "standing", rename_all = "kebab-case")]
-pub enum Standing {
-    /// It is in force, and that was seen.
-    Active,
-    /// It is written, and waits for a start of the machine, session or program.
-    Pending,
-    /// It is written; whether it is in force cannot be seen from here.
-    Written,
-    /// Files that it wrote are as before it, or gone: an update or a person has dropped it.
-    Dropped {
-        /// The files.
-        paths: Vec<String>,
-    },
-    /// Files that it wrote were edited since.
-    Edited {
-        /// The files.
-        paths: Vec<String>,
-    },
-    /// It was begun and neither finished nor taken back.
-    Interrupted,
-    /// It is taken back.
-    Undone,
+/// Shows what somebody would find in the environment who reads it now; none where that cannot be seen.
+pub trait Witness {
+    /// Returns the environment in which this reader's programs would start.
+    fn environment(&self, reader: &Reader) -> Option<BTreeMap<String, String>>;
 }
 
-impl Standing {
-    /// Returns whether somebody should look at it.
-    pub fn is_off(&self) -> bool {
-        matches!(self, Self::Dropped { .. } | Self::Edited { .. } | Self::Interrupted)
+/// Sees nothing: for a folder that stands for a machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoWitness;
+
+impl Witness for NoWitness {
+    fn environment(&self, _: &Reader) -> Option<BTreeMap<String, String>> {
+        None
     }
 }
 
-/// Returns where a change stands.
+/// Returns where a change stands. `later` are the changes in force that were made after it: files that they
+/// wrote are theirs to answer for.
 ///
 /// # Errors
 /// The system's error where a file cannot be read.
 pub fn standing(
-    disk: &dyn Disk,
-    host: &HostFacts,
+    planner: &Planner<'_>,
+    witness: &dyn Witness,
     entry: &Entry,
     state: ChangeState,
+    later: &[&Entry],
 ) -> io::Result<Standing> {
     match state {
         ChangeState::Undone => return Ok(Standing::Undone),
         ChangeState::Interrupted => return Ok(Standing::Interrupted),
         ChangeState::Applied => {}
     }
+    let (dropped, edited) = files(planner.disk, entry, later)?;
+    if !dropped.is_empty() {
+        return Ok(Standing::Dropped { paths: dropped });
+    }
+    if !edited.is_empty() {
+        return Ok(Standing::Edited { paths: edited });
+    }
+    let seen = Seen::of(planner, witness, entry)?;
+    if !seen.lost.is_empty() {
+        return Ok(Standing::Dropped { paths: seen.lost });
+    }
+    if let Some(why) = expired(planner, entry) {
+        return Ok(Standing::Expired { why });
+    }
+    let restarted = entry.boot_id.is_some() && boot_id(planner.disk) != entry.boot_id;
+    let plan = &entry.plan;
+    Ok(if plan.one_start {
+        match (restarted, seen.missing.is_empty() && !seen.there.is_empty()) {
+            (false, _) => Standing::Pending { until: plan.takes_effect },
+            (true, true) => Standing::Unconfirmed,
+            (true, false) => Standing::NotConfirmed,
+        }
+    } else if !seen.missing.is_empty() {
+        let waited = restarted || plan.takes_effect == TakesEffect::Now;
+        if waited && plan.takes_effect != TakesEffect::NextStart {
+            Standing::WithoutEffect { missing: seen.missing }
+        } else {
+            Standing::Pending { until: plan.takes_effect }
+        }
+    } else if seen.unknown || seen.there.is_empty() {
+        match plan.takes_effect {
+            TakesEffect::Now => Standing::Written,
+            until if restarted && until == TakesEffect::NextBoot => Standing::Written,
+            until => Standing::Pending { until },
+        }
+    } else {
+        Standing::Active { seen: seen.there }
+    })
+}
+
+/// Returns the files of a change that are as before it or gone, and those that were edited.
+fn files(
+    disk: &dyn Disk,
+    entry: &Entry,
+    later: &[&Entry],
+) -> io::Result<(Vec<String>, Vec<String>)> {
     let (mut dropped, mut edited) = (Vec::new(), Vec::new());
     for step in &entry.plan.steps {
         let Step::Write { path, before, after, .. } = step else { continue };
-        let now = match disk.exists(crate::disk::folder_of(path))? {
+        if later.iter().any(|later| later.written().any(|written| written == path)) {
+            continue;
+        }
+        let now = match disk.exists(folder_of(path))? {
             true => disk.read(path)?.map(|state| state.bytes),
             false => None,
         };
@@ -67,33 +103,98 @@ pub fn standing(
         let gone = now.is_none() || now.as_deref() == before.as_ref().map(String::as_bytes);
         if gone { &mut dropped } else { &mut edited }.push(path.clone());
     }
-    if !dropped.is_empty() {
-        return Ok(Standing::Dropped { paths: dropped });
-    }
-    if !edited.is_empty() {
-        return Ok(Standing::Edited { paths: edited });
-    }
-    let seen: Vec<Option<bool>> =
-        entry.plan.checks.iter().map(|check| holds(check, host)).collect();
-    Ok(if seen.iter().all(|seen| *seen == Some(true)) && !seen.is_empty() {
-        Standing::Active
-    } else if seen.contains(&Some(false)) || entry.plan.takes_effect != TakesEffect::Now {
-        Standing::Pending
-    } else {
-        Standing::Written
-    })
+    Ok((dropped, edited))
 }
 
-/// Returns whether a check holds on the machine, where that can be seen.
-fn holds(check: &Check, host: &HostFacts) -> Option<bool> {
-    match check {
-        Check::KernelWord { word } => {
-            Some(host.kernel.command_line.value()?.iter().any(|there| there == word))
+/// Returns what is known now against what was wished; a change that was inert when it was made with open eyes
+/// does not become worse by staying so.
+fn expired(planner: &Planner<'_>, entry: &Entry) -> Option<String> {
+    let now: Vec<_> = entry.plan.wishes.iter().filter_map(|wish| planner.objection(wish)).collect();
+    let (_, why) = now.into_iter().find(|(_, why)| !entry.plan.known.contains(why))?;
+    Some(why)
+}
+
+/// What the checks of a change found.
+#[derive(Default)]
+struct Seen {
+    there: Vec<String>,
+    missing: Vec<String>,
+    /// Files that a program wrote with our text in it, and from which it has gone.
+    lost: Vec<String>,
+    unknown: bool,
+}
+
+impl Seen {
+    fn of(planner: &Planner<'_>, witness: &dyn Witness, entry: &Entry) -> io::Result<Self> {
+        let mut seen = Self::default();
+        let mut environments: Vec<(&Reader, Option<BTreeMap<String, String>>)> = Vec::new();
+        for check in &entry.plan.checks {
+            match check {
+                Check::Contains { .. } if entry.without_programs => seen.unknown = true,
+                Check::Contains { path, text } => {
+                    let there = planner.disk.exists(folder_of(path))?;
+                    let state = if there { planner.disk.read(path).ok().flatten() } else { None };
+                    let holds = state
+                        .is_some_and(|state| String::from_utf8_lossy(&state.bytes).contains(text));
+                    if !holds && !seen.lost.contains(path) && entry.rewritten.contains_key(path) {
+                        seen.lost.push(path.clone());
+                    }
+                }
+                Check::Variable { name, value, reader } => {
+                    if !environments.iter().any(|(known, _)| *known == reader) {
+                        environments.push((reader, witness.environment(reader)));
+                    }
+                    let found = environments.iter().find(|(known, _)| *known == reader);
+                    let holds = found
+                        .and_then(|(_, environment)| environment.as_ref())
+                        .map(|environment| environment.get(name) == value.as_ref());
+                    seen.note(holds, &format!("{name} for {reader}"));
+                }
+                Check::KernelWord { word } => {
+                    let words = planner.host.kernel.command_line.value();
+                    let holds = words.map(|words| words.contains(word));
+                    seen.note(holds, &format!("{word} in /proc/cmdline"));
+                }
+                Check::ModuleParameter { name, value } => {
+                    let place = format!("/sys/module/amdgpu/parameters/{name}");
+                    seen.note(parameter(planner.host, name, value), &place);
+                }
+                Check::Member { user, group } => {
+                    let text = planner.disk.read("/etc/group")?.map(|state| state.bytes);
+                    let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+                    let member = text.lines().any(|line| {
+                        let fields: Vec<&str> = line.split(':').collect();
+                        fields.first() == Some(&group.as_str())
+                            && fields
+                                .get(3)
+                                .is_some_and(|all| all.split(',').any(|one| one == user))
+                    });
+                    seen.note(Some(member), &format!("{user} in the group {group}"));
+                }
+            }
         }
-        Check::ModuleParameter { name, value } => {
-            let parameter = host.driver.parameters.iter().find(|known| known.name == *name)?;
-            Some(parameter.live.value()? == value)
-        }
-        Check::Variable { name, value } => Some(host.environment.get(name) == value.as_ref()),
+        Ok(seen)
     }
+
+    fn note(&mut self, holds: Option<bool>, what: &str) {
+        match holds {
+            Some(true) => self.there.push(what.to_owned()),
+            Some(false) => self.missing.push(what.to_owned()),
+            None => self.unknown = true,
+        }
+    }
+}
+
+/// Returns whether a parameter of amdgpu has a value; numbers are compared as numbers.
+fn parameter(host: &HostFacts, name: &str, value: &str) -> Option<bool> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16).ok(),
+        None => text.parse::<i64>().ok(),
+    };
+    let parameter = host.driver.parameters.iter().find(|known| known.name == name)?;
+    let live = parameter.live.value()?;
+    Some(match (number(live), number(value)) {
+        (Some(live), Some(value)) => live == value,
+        _ => live == value,
+    })
 }

@@ -6,8 +6,11 @@
     reason = "tests build their own machine"
 )]
 
-use rmcp_change::{ApplyError, Disk, Journal, NoCommands, RealDisk, UndoError, apply, undo};
-use rmcp_model::{Plan, Step, TakesEffect};
+use rmcp_change::{
+    ApplyError, Disk, Journal, NoCommands, PlanFile, PlanFileError, RealDisk, UndoError, apply,
+    undo,
+};
+use rmcp_model::{Plan, Step};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -32,14 +35,7 @@ fn write_plan(path: &str, before: Option<&str>, after: &str) -> Plan {
         after: Some(after.to_owned()),
         mode: 0o644,
     };
-    Plan {
-        title: "x".to_owned(),
-        remedy: None,
-        steps: vec![step],
-        takes_effect: TakesEffect::Now,
-        checks: Vec::new(),
-        way_back: Vec::new(),
-    }
+    Plan { steps: vec![step], ..Plan::nothing("x".to_owned()) }
 }
 
 fn make(disk: &dyn Disk, plan: &Plan) -> Result<Option<rmcp_change::Entry>, ApplyError> {
@@ -109,7 +105,7 @@ fn owner_mode_and_attributes_stay() {
     let expected =
         if labelled.is_ok() { vec![("user.label".to_owned(), b"x".to_vec())] } else { Vec::new() };
     assert_eq!(state.meta.attributes, expected);
-    undo(&disk, &Journal::new(JOURNAL), 1).unwrap();
+    undo(&disk, &Journal::new(JOURNAL), 1, false).unwrap();
     assert_eq!(mode(&path), 0o640);
 }
 
@@ -136,12 +132,13 @@ fn an_edit_of_somebody_else_is_not_lost() {
     let journal = Journal::new(JOURNAL);
     make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap();
     fs::write(folder.path().join("etc/environment"), "A=2\nmine=1\n").unwrap();
-    match undo(&disk, &journal, 1) {
-        Err(UndoError::Edited { path, before, after, now, .. }) => {
+    match undo(&disk, &journal, 1, false) {
+        Err(UndoError::Edited { path, before, after, now, merged, .. }) => {
             assert_eq!(path, "/etc/environment");
             assert_eq!(before.as_deref(), Some("A=1\n"));
             assert_eq!(after.as_deref(), Some("A=2\n"));
             assert_eq!(now.as_deref(), Some("A=2\nmine=1\n"));
+            assert_eq!(merged, None, "both are about neighbouring lines");
         }
         other => panic!("{other:?}"),
     }
@@ -155,13 +152,13 @@ fn changes_of_one_file_are_taken_back_from_the_last() {
     make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap();
     make(&disk, &write_plan("/etc/environment", Some("A=2\n"), "A=3\n")).unwrap();
     make(&disk, &write_plan("/etc/other", None, "B=1\n")).unwrap();
-    assert!(matches!(undo(&disk, &journal, 1), Err(UndoError::Covered { later: 2, .. })));
-    undo(&disk, &journal, 2).unwrap();
-    undo(&disk, &journal, 1).unwrap();
+    assert!(matches!(undo(&disk, &journal, 1, false), Err(UndoError::Covered { later: 2, .. })));
+    undo(&disk, &journal, 2, false).unwrap();
+    undo(&disk, &journal, 1, false).unwrap();
     assert_eq!(fs::read_to_string(folder.path().join("etc/environment")).unwrap(), "A=1\n");
     assert!(folder.path().join("etc/other").exists(), "the third change has nothing to do with it");
-    assert!(matches!(undo(&disk, &journal, 1), Err(UndoError::NotApplied { .. })));
-    assert!(matches!(undo(&disk, &journal, 9), Err(UndoError::Unknown { id: 9 })));
+    assert!(matches!(undo(&disk, &journal, 1, false), Err(UndoError::NotApplied { .. })));
+    assert!(matches!(undo(&disk, &journal, 9, false), Err(UndoError::Unknown { id: 9 })));
 }
 
 #[test]
@@ -196,4 +193,62 @@ fn a_journal_that_is_none_is_named() {
         let error = Journal::new(JOURNAL).entries(&disk).unwrap_err().to_string();
         assert!(error.contains("0001.json") && error.contains(expected), "{error}");
     }
+}
+
+/// An edit elsewhere in the file stays when the change goes.
+#[test]
+fn an_edit_is_kept_where_that_is_wanted() {
+    let (folder, disk) = machine();
+    let journal = Journal::new(JOURNAL);
+    let path = folder.path().join("etc/environment");
+    let lines = "a\nb\nc\nd\ne\n";
+    fs::write(&path, lines).unwrap();
+    make(&disk, &write_plan("/etc/environment", Some(lines), "a\nb\nc\nd\nE\n")).unwrap();
+    fs::write(&path, "mine\na\nb\nc\nd\nE\n").unwrap();
+    match undo(&disk, &journal, 1, false) {
+        Err(UndoError::Edited { merged, .. }) => {
+            assert_eq!(merged.as_deref(), Some("mine\na\nb\nc\nd\ne\n"));
+        }
+        other => panic!("{other:?}"),
+    }
+    undo(&disk, &journal, 1, true).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine\na\nb\nc\nd\ne\n");
+}
+
+#[test]
+fn a_plan_that_was_altered_is_not_carried_out() {
+    let (folder, disk) = machine();
+    let plan = write_plan("/etc/environment", Some("A=1\n"), "A=2\n");
+    let file = PlanFile::new(1000, false, false, plan);
+    let path = file.write(&disk, "/var/lib/plans").unwrap();
+    let path = folder.path().join(path.trim_start_matches('/'));
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(PlanFile::read(&path).unwrap(), file);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("A=2", "A=3")).unwrap();
+    assert!(matches!(PlanFile::read(&path), Err(PlanFileError::Altered { .. })));
+    fs::write(&path, &text).unwrap();
+    let renamed = path.with_file_name("plan.json");
+    fs::rename(&path, &renamed).unwrap();
+    assert!(matches!(PlanFile::read(&renamed), Err(PlanFileError::Altered { .. })), "no hash");
+    symlink(&renamed, &path).unwrap();
+    assert!(matches!(PlanFile::read(&path), Err(PlanFileError::Io { .. })), "a link");
+}
+
+/// What was moved aside comes back, and what was made anew in its place is not lost.
+#[test]
+fn a_cache_that_was_made_anew_stays_beside_the_old_one() {
+    let (folder, disk) = machine();
+    let cache = folder.path().join("var/cache");
+    fs::create_dir(&cache).unwrap();
+    fs::write(cache.join("old"), "1").unwrap();
+    let step = Step::Move { from: "/var/cache".to_owned(), to: "/var/cache.rmcp-1".to_owned() };
+    let plan = Plan { steps: vec![step], ..Plan::nothing("x".to_owned()) };
+    make(&disk, &plan).unwrap();
+    fs::create_dir(&cache).unwrap();
+    fs::write(cache.join("new"), "2").unwrap();
+    let (_, recovery) = undo(&disk, &Journal::new(JOURNAL), 1, false).unwrap();
+    assert_eq!(recovery.aside, ["/var/cache.rmcp-1-newer"]);
+    assert_eq!(fs::read_to_string(cache.join("old")).unwrap(), "1");
+    assert_eq!(fs::read_to_string(folder.path().join("var/cache.rmcp-1-newer/new")).unwrap(), "2");
 }

@@ -1,5 +1,6 @@
 //! All facts of a machine into findings, a verdict for each GPU, and routes.
 
+use crate::advice;
 use crate::codes;
 use crate::evidence::Draft;
 use crate::gfx_override;
@@ -38,10 +39,12 @@ pub fn diagnose(host: &HostFacts, knowledge: &Knowledge) -> Diagnosis {
     merge_identical(&mut findings);
     findings.sort_by_key(|finding| (finding.severity, codes::rank(&finding.code), finding.gpu));
     let routes = routes(&gpus, &software, knowledge);
+    let plan = advice::plan(host, &findings, knowledge);
     Diagnosis {
         provenance: host.provenance,
         gpus: gpus.into_iter().map(|gpu| gpu.report).collect(),
         findings,
+        plan,
         routes,
         unchecked: unchecked(host),
     }

@@ -2,6 +2,7 @@
 //!
 //! Pure: no file, clock, environment or random number. The same inputs give the same output.
 
+mod advice;
 pub mod codes;
 mod diagnose;
 mod evidence;
@@ -14,5 +15,6 @@ mod routes;
 mod software;
 mod switches;
 
+pub use advice::wishes;
 pub use diagnose::diagnose;
 pub use explain::{LogContext, explain};

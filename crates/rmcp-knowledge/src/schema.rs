@@ -348,6 +348,12 @@ pub struct Remedy {
     /// Variables to unset.
     #[serde(default)]
     pub unset: Vec<String>,
+    /// Whether the settings that the finding names as evidence are to be switched off.
+    #[serde(default)]
+    pub unset_evidence: bool,
+    /// Whether the user is to join the groups that own the GPU's device files.
+    #[serde(default)]
+    pub join_groups: bool,
     /// What can go wrong.
     pub risk: Risk,
     /// Why the risk is what it is.

@@ -1,6 +1,6 @@
 //! What was concluded, and from what.
 
-use crate::{GfxTarget, LogKind, Origin, PciAddress, PciId, Provenance};
+use crate::{GfxTarget, LogKind, Origin, PciAddress, PciId, Provenance, Wish};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -190,6 +190,17 @@ pub struct Route {
     pub sources: Vec<String>,
 }
 
+/// What RMCP itself can do about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// Code of the finding.
+    pub finding: String,
+    /// Id of the remedy in the knowledge base.
+    pub remedy: String,
+    /// What it wishes of the machine.
+    pub wishes: Vec<Wish>,
+}
+
 /// The result of `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
@@ -199,6 +210,8 @@ pub struct Diagnosis {
     pub gpus: Vec<GpuReport>,
     /// Findings, most important first.
     pub findings: Vec<Finding>,
+    /// What RMCP itself can do about the findings, in their order.
+    pub plan: Vec<Advice>,
     /// Routes, best first.
     pub routes: Vec<Route>,
     /// What could not be checked, with the reason.

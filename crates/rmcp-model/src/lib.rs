@@ -17,13 +17,13 @@ mod rocm;
 mod setting;
 mod version;
 
-pub use change::{ChangeState, Check, Plan, Step, TakesEffect};
+pub use change::{ChangeState, Check, Plan, Reader, Standing, Step, TakesEffect, Wish};
 pub use code::{BundleSummary, CodeCoverage};
 pub use exit_code::ExitCode;
 pub use fact::{Fact, Origin, Provenance};
 pub use finding::{
-    Confidence, Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, Route, RouteStatus,
-    Severity, Verdict,
+    Advice, Confidence, Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, Route,
+    RouteStatus, Severity, Verdict,
 };
 pub use gfx::{GfxTarget, OverrideSyntaxError};
 pub use host::{

@@ -2,12 +2,13 @@
 
 use crate::clean::clean;
 use crate::style::Palette;
-use rmcp_model::{Plan, Step, TakesEffect};
+use rmcp_model::{Plan, Standing, Step, TakesEffect};
 use similar::{ChangeTag, TextDiff};
 
 /// Returns the page that shows a plan: the difference of every file, and every command.
 pub fn plan_text(plan: &Plan, palette: Palette) -> String {
     let mut lines = vec![palette.bold(&clean(&plan.title)), String::new()];
+    lines.extend(plan.known.iter().map(|known| format!("! {}", clean(known))));
     for step in &plan.steps {
         match step {
             Step::MakeFolder { path, .. } => lines.push(format!("make the folder {}", clean(path))),
@@ -15,13 +16,21 @@ pub fn plan_text(plan: &Plan, palette: Palette) -> String {
                 lines.extend(difference(path, before.as_deref(), after.as_deref(), palette));
             }
             Step::Move { from, to } => lines.push(format!("move {} to {}", clean(from), clean(to))),
-            Step::Run { argv, .. } => {
-                lines.push(format!("run {}", palette.command(&clean(&argv.join(" ")))));
+            Step::Run { argv, rewrites, .. } => {
+                let command = palette.command(&clean(&argv.join(" ")));
+                let what = if rewrites.is_empty() {
+                    String::new()
+                } else {
+                    format!(", which rewrites {}", clean(&rewrites.join(", ")))
+                };
+                lines.push(format!("run {command}{what}"));
             }
         }
     }
     lines.push(String::new());
-    lines.push(format!("takes effect {}", when(plan.takes_effect)));
+    let for_how_long =
+        if plan.one_start { ", for that one start until it is confirmed" } else { "" };
+    lines.push(format!("takes effect {}{for_how_long}", when(plan.takes_effect)));
     if !plan.way_back.is_empty() {
         lines.push("should the machine not come up:".to_owned());
         lines.extend(plan.way_back.iter().map(|line| format!("  {}", clean(line))));
@@ -32,10 +41,46 @@ pub fn plan_text(plan: &Plan, palette: Palette) -> String {
 fn when(takes_effect: TakesEffect) -> &'static str {
     match takes_effect {
         TakesEffect::Now => "at once",
-        TakesEffect::NextStart => "when the unit is started anew",
+        TakesEffect::NextStart => "when the program or unit is started anew",
         TakesEffect::NextSession => "in the next login session",
         TakesEffect::NextBoot => "at the next start of the machine",
     }
+}
+
+/// Returns where a change stands, in a few words.
+pub fn standing_text(standing: &Standing) -> String {
+    let text = match standing {
+        Standing::Active { seen } => format!("active, seen: {}", seen.join(", ")),
+        Standing::Pending { until } => format!("pending, takes effect {}", when(*until)),
+        Standing::Unconfirmed => {
+            "in force for this start alone: `rmcp status --confirm` keeps it".to_owned()
+        }
+        Standing::NotConfirmed => {
+            "not confirmed: its one start is over, or GRUB could not note it down; undo it, or make it anew with --permanent".to_owned()
+        }
+        Standing::Written => "written; whether it is in force cannot be seen from here".to_owned(),
+        Standing::WithoutEffect { missing } => {
+            format!("without effect: there should be {}", missing.join(", "))
+        }
+        Standing::Dropped { paths } => {
+            format!("dropped: what it wrote is gone from {}", paths.join(", "))
+        }
+        Standing::Edited { paths } => format!("edited since: {}", paths.join(", ")),
+        Standing::Expired { why } => format!("expired, it can be taken back: {why}"),
+        Standing::Interrupted => "interrupted".to_owned(),
+        Standing::Undone => "undone".to_owned(),
+    };
+    clean(&text).into_owned()
+}
+
+/// Returns a three-way difference: what a change did to a file, and what was edited since.
+pub fn edited_text(before: Option<&str>, after: Option<&str>, now: Option<&str>) -> String {
+    let plain = Palette::new(false);
+    let mut lines = vec!["what rmcp changed:".to_owned()];
+    lines.extend(difference_lines(before, after, plain));
+    lines.push("what was changed since:".to_owned());
+    lines.extend(difference_lines(after, now, plain));
+    lines.join("\n")
 }
 
 fn difference(
@@ -50,6 +95,12 @@ fn difference(
         _ => "changed file",
     };
     let mut lines = vec![format!("{what} {}", clean(path))];
+    lines.extend(difference_lines(before, after, palette));
+    lines
+}
+
+fn difference_lines(before: Option<&str>, after: Option<&str>, palette: Palette) -> Vec<String> {
+    let mut lines = Vec::new();
     let diff = TextDiff::from_lines(before.unwrap_or_default(), after.unwrap_or_default());
     for group in diff.grouped_ops(2) {
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
@@ -71,8 +122,6 @@ mod tests {
     #[test]
     fn a_plan_shows_every_line_and_command() {
         let plan = Plan {
-            title: "start the kernel with iommu=pt".into(),
-            remedy: None,
             steps: vec![
                 Step::Write {
                     path: "/etc/default/grub".into(),
@@ -80,15 +129,18 @@ mod tests {
                     after: Some("A=1\nB=\u{1b}[2J\n".into()),
                     mode: 0o644,
                 },
-                Step::Run { argv: vec!["update-grub".into()], undo: Vec::new() },
+                Step::Run {
+                    argv: vec!["update-grub".into()],
+                    undo: Vec::new(),
+                    rewrites: vec!["/boot/grub/grub.cfg".into()],
+                },
             ],
             takes_effect: TakesEffect::NextBoot,
-            checks: Vec::new(),
-            way_back: Vec::new(),
+            ..Plan::nothing("start the kernel with iommu=pt".into())
         };
         assert_eq!(
             plan_text(&plan, Palette::new(false)),
-            "start the kernel with iommu=pt\n\nchanged file /etc/default/grub\n    A=1\n  + B=\u{fffd}[2J\nrun update-grub\n\ntakes effect at the next start of the machine\n"
+            "start the kernel with iommu=pt\n\nchanged file /etc/default/grub\n    A=1\n  + B=\u{fffd}[2J\nrun update-grub, which rewrites /boot/grub/grub.cfg\n\ntakes effect at the next start of the machine\n"
         );
     }
 }

@@ -13,6 +13,7 @@ pub fn diagnosis_json(diagnosis: &Diagnosis, facts: Option<&HostFacts>) -> Value
         "provenance": diagnosis.provenance,
         "gpus": diagnosis.gpus,
         "findings": diagnosis.findings,
+        "plan": diagnosis.plan,
         "routes": diagnosis.routes,
         "unchecked": diagnosis.unchecked,
     });

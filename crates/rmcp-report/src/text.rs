@@ -3,7 +3,7 @@
 use crate::clean::clean;
 use crate::style::Palette;
 use rmcp_model::{
-    Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, LogKind, Provenance, Route,
+    Advice, Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, LogKind, Provenance, Route,
     RouteStatus, Severity, Verdict,
 };
 
@@ -49,6 +49,7 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail, palette: Palette) -
         page.finding(finding, detail);
     }
     page.all_well(diagnosis);
+    page.plan(&diagnosis.plan);
     page.routes(&diagnosis.routes, detail, diagnosis);
     page.unchecked(&diagnosis.unchecked, detail);
     let hidden = diagnosis.findings.len() - shown.len();
@@ -224,6 +225,25 @@ impl Page {
             }
             let tail = tail.join("; ");
             self.wrapped("    ", &tail);
+        }
+    }
+
+    /// Names the command that makes the changes which RMCP can make.
+    fn plan(&mut self, plan: &[Advice]) {
+        let command = match plan {
+            [] => return,
+            [one] => format!("rmcp apply {}", one.remedy),
+            _ => "rmcp apply".to_owned(),
+        };
+        self.line("");
+        self.line(&format!(
+            "{} {} {}",
+            self.palette.good("→"),
+            self.palette.command(&command),
+            self.palette.faint("changes this machine: it shows how, asks, and can take it back")
+        ));
+        for wish in plan.iter().flat_map(|advice| &advice.wishes) {
+            self.line(&self.palette.faint(&format!("    {}", clean(&wish.to_string()))));
         }
     }
 

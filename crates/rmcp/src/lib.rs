@@ -12,4 +12,4 @@ pub use rmcp_diagnose::diagnose;
 pub use rmcp_host::{Caller, Recording};
 pub use rmcp_knowledge::Knowledge;
 pub use rmcp_model as model;
-pub use site::{Made, Site, SiteError, StandingChange, Wanted};
+pub use site::{Allowed, Made, Site, SiteError, Split, StandingChange};

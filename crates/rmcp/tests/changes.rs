@@ -131,7 +131,7 @@ fn twice_is_once() {
     let first = run(machine.path(), &arguments);
     assert_eq!(first.code, 0, "{}", first.error);
     assert!(
-        first.out.contains("+ # rmcp: export HSA_OVERRIDE_GFX_VERSION=10.3.0"),
+        first.out.contains("+ : # rmcp: export HSA_OVERRIDE_GFX_VERSION=10.3.0"),
         "{}",
         first.out
     );

@@ -15,13 +15,12 @@ const VARIABLE: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
 /// # Errors
 /// [`EditError::Word`] for a word that would not reach the kernel as it is.
 pub fn lines_for_words(words: &[String]) -> Result<String, EditError> {
-    for word in words {
-        check_word(word)?;
-    }
-    Ok(format!(
-        "# Added by rmcp; `rmcp undo` takes it away.\n{VARIABLE}=\"${VARIABLE} {}\"\n",
-        words.join(" ")
-    ))
+    words.iter().try_for_each(|word| check_word(word))?;
+    Ok(lines_for(&words.join(" ")))
+}
+
+fn lines_for(value: &str) -> String {
+    format!("# Added by rmcp; `rmcp undo` takes it away.\n{VARIABLE}=\"${VARIABLE} {value}\"\n")
 }
 
 /// Returns the file with the words added at its end.
@@ -32,6 +31,41 @@ pub fn add_words(text: &str, words: &[String]) -> Result<String, EditError> {
     let lines = lines_for_words(words)?;
     check_closed(text)?;
     Ok(append_lines(text, &lines))
+}
+
+/// Returns the file with a variable of GRUB's own added, written `\$name`: the shell leaves it as it is, and GRUB
+/// puts its value there at each start.
+///
+/// # Errors
+/// [`EditError::Open`] for a file that ends within a quote or a continued line.
+pub fn add_reference(text: &str, reference: &str) -> Result<String, EditError> {
+    check_closed(text)?;
+    Ok(append_lines(text, &lines_for(reference)))
+}
+
+/// Returns a part of GRUB's configuration that sets the variable `words` for one start: when `asked` stands in
+/// GRUB's environment, and only after GRUB has taken it out of there.
+///
+/// Source: GRUB manual, "The GRUB environment block", `save_env`; `/etc/grub.d` scripts print configuration.
+///
+/// # Errors
+/// [`EditError::Word`] for a word that would not reach the kernel as it is.
+pub fn once_script(asked: &str, variable: &str, words: &[String]) -> Result<String, EditError> {
+    words.iter().try_for_each(|word| check_word(word))?;
+    let words = words.join(" ");
+    Ok(format!(
+        "#!/bin/sh\n\
+         # Written by rmcp; `rmcp undo` takes it away. Words for one start: `rmcp status --confirm` keeps them.\n\
+         cat <<'EOF'\n\
+         set {variable}=\n\
+         if [ \"${{{asked}}}\" = \"1\" ]; then\n  \
+           set {asked}=0\n  \
+           if save_env {asked}; then\n    \
+             set {variable}=\"{words}\"\n  \
+           fi\n\
+         fi\n\
+         EOF\n"
+    ))
 }
 
 /// Allowed are the characters of which kernel parameters are made, and which are nothing special to a shell,

@@ -3,6 +3,8 @@
 //! Words of others are never touched: what is added stands in lines or files of its own, and what is
 //! switched off is commented out.
 
+pub mod activate;
+pub mod entry;
 pub mod grub;
 pub mod modprobe;
 pub mod variables;
@@ -27,6 +29,12 @@ pub enum EditError {
         line: usize,
         /// What is not finished.
         what: &'static str,
+    },
+    /// The text has not the form that is changed.
+    #[error("expected {expected}; change it by hand")]
+    Form {
+        /// What it should hold.
+        expected: &'static str,
     },
     /// The line does more than what is to be switched off.
     #[error("line {line} sets other things too; change it by hand: {text}")]

@@ -1,161 +1,260 @@
 //! Kernel words, by the boot loader's own means.
 
-use super::{PlanError, edit_error, empty, exists, judged, push_write, read_text};
-use crate::disk::Disk;
-use crate::edit::grub;
-use rmcp_knowledge::Knowledge;
-use rmcp_model::{Check, GfxTarget, HostFacts, Plan, Step, TakesEffect, Version};
+use super::draft::Draft;
+use super::{PlanError, Planner, edit_error, once};
+use crate::edit::{entry, grub};
+use rmcp_model::{Check, TakesEffect};
 
 /// Where our words stand on systems that read drop-ins; the name comes last in the order of reading.
 const GRUB_DROP_IN: &str = "/etc/default/grub.d/zz-rmcp.cfg";
-const GRUB_DROP_INS: &str = "/etc/default/grub.d";
 const GRUB_FILE: &str = "/etc/default/grub";
 
-/// Plans to start the kernel with these words. Words that are configured already are left to their owner.
-///
-/// # Errors
-/// [`PlanError`]: words that do harm or nothing, a boot loader that is not written by this program, a file that
-/// cannot be changed safely.
-pub fn plan_kernel_words(
-    disk: &dyn Disk,
-    host: &HostFacts,
-    gfx: Option<GfxTarget>,
+/// Folders of boot loader entries. Source: UAPI.1 Boot Loader Specification, "Type #1"; bootctl(1).
+pub(super) const ENTRY_FOLDERS: [&str; 3] =
+    ["/boot/loader/entries", "/efi/loader/entries", "/boot/efi/loader/entries"];
+
+/// The words of kernels that are to be installed. Source: kernel-install(8).
+const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
+
+pub(super) fn plan(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
     words: &[String],
-    allow_inert: bool,
-    knowledge: &Knowledge,
-) -> Result<Plan, PlanError> {
-    let kernel = host.kernel.release.value().and_then(|text| Version::parse_prefix(text));
+) -> Result<(), PlanError> {
     for word in words {
         grub::check_word(word).map_err(edit_error("the kernel's command line"))?;
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        if let Some(verdict) = knowledge.judge_parameter(name, value, gfx, kernel) {
-            judged(word, verdict.effect, verdict.why, allow_inert)?;
+        let verdict = planner.knowledge.judge_parameter(name, value, planner.gfx, planner.kernel());
+        if let Some(verdict) = verdict {
+            planner.judge(word, verdict.effect, verdict.why)?;
         }
     }
+    // Words that are configured already are left to their owner.
     let configured = |word: &&String| {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        host.boot.configured_words.iter().any(|there| there.name == name && there.value == value)
+        let words = &planner.host.boot.configured_words;
+        words.iter().any(|there| there.name == name && there.value == value)
     };
-    let new: Vec<String> = words.iter().filter(|word| !configured(word)).cloned().collect();
-    let mut plan =
-        empty(format!("start the kernel with {}", words.join(" ")), TakesEffect::NextBoot);
-    plan.checks = words.iter().map(|word| Check::KernelWord { word: word.clone() }).collect();
-    if new.is_empty() {
-        return Ok(plan);
+    for word in words {
+        draft.check(Check::KernelWord { word: word.clone() });
     }
-    let loader = host.boot.loader.value().map_or("unknown", String::as_str);
+    let new: Vec<String> = words.iter().filter(|word| !configured(word)).cloned().collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let loader = planner.host.boot.loader.value().map_or("unknown", String::as_str);
     match loader {
-        "grub" => plan_grub(disk, &new, &mut plan)?,
-        "systemd-boot" => plan_entries(disk, &new, &mut plan)?,
-        "kernelstub" => run_for_each(&new, &mut plan, |word| {
-            (
-                vec!["kernelstub", "--add-options", word],
-                vec!["kernelstub", "--delete-options", word],
-            )
-        }),
-        "rpm-ostree" => run_for_each(&new, &mut plan, |word| {
-            (
-                vec!["rpm-ostree", "kargs", "--append-if-missing", word],
-                vec!["rpm-ostree", "kargs", "--delete-if-present", word],
-            )
-        }),
-        "bls" => {
-            let all = new.join(" ");
-            let set =
-                ["grubby", "--update-kernel=ALL", &format!("--args={all}")].map(str::to_owned);
-            let unset = ["grubby", "--update-kernel=ALL", &format!("--remove-args={all}")]
-                .map(str::to_owned);
-            plan.steps.push(Step::Run { argv: set.to_vec(), undo: unset.to_vec() });
-        }
+        "grub" => plan_grub(planner, draft, &new)?,
+        "systemd-boot" => plan_entries(planner, draft, &new)?,
+        "bls" => plan_grubby(planner, draft, &new)?,
+        "kernelstub" => plan_kernelstub(draft, &new)?,
+        "rpm-ostree" => plan_ostree(draft, &new),
+        // Where it is there, it changes the words of this machine alone.
+        // Source: Red Hat, "Managing kernel arguments in bootc systems", section on editing.
+        "bootc" if draft.exists("/usr/bin/rpm-ostree")? => plan_ostree(draft, &new),
         other => {
-            return Err(PlanError::Loader {
-                loader: other.to_owned(),
+            return Err(PlanError::ByHand {
+                what: "the boot loader",
+                name: other.to_owned(),
                 by_hand: by_hand(other, &new),
             });
         }
     }
-    let way_back = "at the boot menu press e, delete the words from the line that begins with `linux`, and start with Ctrl-x";
-    plan.way_back =
-        vec![format!("{way_back} (words: {})", new.join(" ")), "then: rmcp undo --last".to_owned()];
-    Ok(plan)
+    draft.takes_effect(TakesEffect::NextBoot);
+    draft.way_back(match loader {
+        "rpm-ostree" | "bootc" => {
+            "at the boot menu choose the second entry, which is the system without the change"
+                .to_owned()
+        }
+        _ => format!(
+            "at the boot menu press e, delete the words from the line that begins with `linux` or `options`, and start with Ctrl-x or Enter (words: {})",
+            new.join(" ")
+        ),
+    });
+    draft.way_back("then: rmcp undo --last".to_owned());
+    Ok(())
 }
 
 fn by_hand(loader: &str, words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     match loader {
-        "nixos" => {
-            let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-            format!("boot.kernelParams = [ {} ]; in configuration.nix", quoted.join(" "))
-        }
-        "bootc" => format!("a file in /usr/lib/bootc/kargs.d of the image with kargs = {words:?}"),
+        "nixos" => format!("boot.kernelParams = [ {} ]; in configuration.nix", quoted.join(" ")),
+        "bootc" => format!(
+            "a file in /usr/lib/bootc/kargs.d of the image with kargs = [{}]",
+            quoted.join(", ")
+        ),
         _ => format!("{} to the kernel's command line", words.join(" ")),
     }
 }
 
-fn plan_grub(disk: &dyn Disk, words: &[String], plan: &mut Plan) -> Result<(), PlanError> {
-    if exists(disk, GRUB_DROP_INS)? {
-        let before = read_text(disk, GRUB_DROP_IN)?.unwrap_or_default();
-        let after = grub::add_words(&before, words).map_err(edit_error(GRUB_DROP_IN))?;
-        push_write(disk, &mut plan.steps, GRUB_DROP_IN, after)?;
+/// GRUB: our lines at the end of its settings, and its configuration made anew.
+fn plan_grub(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    words: &[String],
+) -> Result<(), PlanError> {
+    let maker = GrubMaker::of(draft)?;
+    let once = !planner.permanent && once::grub_can(draft, &maker)?;
+    let (path, before) = if reads_drop_ins(draft)? {
+        (GRUB_DROP_IN, draft.read(GRUB_DROP_IN)?.unwrap_or_default())
     } else {
-        let before = read_text(disk, GRUB_FILE)?.ok_or_else(|| {
+        let settings = draft.read(GRUB_FILE)?.ok_or_else(|| {
             PlanError::Refused(format!("{GRUB_FILE} is not there; expected GRUB's settings"))
         })?;
-        let after = grub::add_words(&before, words).map_err(edit_error(GRUB_FILE))?;
-        push_write(disk, &mut plan.steps, GRUB_FILE, after)?;
-    }
-    let argv: Vec<String> = if exists(disk, "/usr/sbin/update-grub")? {
-        vec!["update-grub".to_owned()]
-    } else if exists(disk, "/boot/grub2/grub.cfg")? {
-        ["grub2-mkconfig", "-o", "/boot/grub2/grub.cfg"].map(str::to_owned).to_vec()
-    } else {
-        ["grub-mkconfig", "-o", "/boot/grub/grub.cfg"].map(str::to_owned).to_vec()
+        (GRUB_FILE, settings)
     };
-    plan.steps.push(Step::Run { undo: argv.clone(), argv });
+    let after = if once {
+        grub::add_reference(&before, &format!("\\${}", once::WORDS))
+    } else {
+        grub::add_words(&before, words)
+    };
+    draft.write(path, after.map_err(edit_error(path))?)?;
+    if once {
+        once::plan_grub(draft, words)?;
+    }
+    draft.run(maker.argv, maker.argv, &[maker.config.to_owned()]);
+    if once {
+        once::arm_grub(draft, &maker);
+    }
+    for word in words {
+        draft.check(Check::Contains { path: maker.config.to_owned(), text: word.clone() });
+    }
     Ok(())
 }
 
-/// systemd-boot: the words of the kernels that are installed, and of those that will be.
-fn plan_entries(disk: &dyn Disk, words: &[String], plan: &mut Plan) -> Result<(), PlanError> {
-    let mut found = false;
-    for folder in ["/boot/loader/entries", "/efi/loader/entries", "/boot/efi/loader/entries"] {
-        if !exists(disk, folder)? {
-            continue;
-        }
-        let names = disk
-            .list(folder)
-            .map_err(|source| PlanError::Io { path: folder.to_owned(), source })?;
-        for name in names.iter().filter(|name| name.ends_with(".conf")) {
-            let path = format!("{folder}/{name}");
-            let Some(text) = read_text(disk, &path)? else { continue };
-            let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-            // The words of several such lines are taken together.
-            let after = format!("{text}{newline}options {}\n", words.join(" "));
-            push_write(disk, &mut plan.steps, &path, after)?;
-            found = true;
+/// The program that makes GRUB's configuration, and what it makes.
+pub(super) struct GrubMaker {
+    argv: &'static [&'static str],
+    config: &'static str,
+    /// The program for GRUB's own variables, and the file that keeps them.
+    pub(super) editor: &'static str,
+    pub(super) environment: &'static str,
+}
+
+const DEBIAN: GrubMaker = GrubMaker {
+    argv: &["update-grub"],
+    config: "/boot/grub/grub.cfg",
+    editor: "grub-editenv",
+    environment: "/boot/grub/grubenv",
+};
+const FEDORA: GrubMaker = GrubMaker {
+    argv: &["grub2-mkconfig", "-o", "/boot/grub2/grub.cfg"],
+    config: "/boot/grub2/grub.cfg",
+    editor: "grub2-editenv",
+    environment: "/boot/grub2/grubenv",
+};
+const OTHERS: GrubMaker =
+    GrubMaker { argv: &["grub-mkconfig", "-o", "/boot/grub/grub.cfg"], ..DEBIAN };
+
+impl GrubMaker {
+    fn of(draft: &Draft<'_>) -> Result<Self, PlanError> {
+        Ok(if draft.exists("/usr/sbin/update-grub")? {
+            DEBIAN
+        } else if draft.exists("/boot/grub2/grub.cfg")? {
+            FEDORA
+        } else {
+            OTHERS
+        })
+    }
+}
+
+/// Returns whether `grub-mkconfig` reads `/etc/default/grub.d`, which is Debian's addition to GRUB: a folder
+/// of that name alone proves nothing where the program says otherwise.
+fn reads_drop_ins(draft: &Draft<'_>) -> Result<bool, PlanError> {
+    for program in ["/usr/sbin/grub-mkconfig", "/usr/sbin/grub2-mkconfig"] {
+        if draft.exists(program)?
+            && let Ok(Some(script)) = draft.read(program)
+        {
+            return Ok(script.contains("default/grub.d"));
         }
     }
-    if let Some(text) = read_text(disk, "/etc/kernel/cmdline")? {
-        let after = format!("{} {}\n", text.trim_end(), words.join(" "));
-        push_write(disk, &mut plan.steps, "/etc/kernel/cmdline", after)?;
-        found = true;
+    draft.exists("/etc/default/grub.d")
+}
+
+/// systemd-boot: the entries of the kernels that are installed, and the words of those that will be.
+fn plan_entries(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    words: &[String],
+) -> Result<(), PlanError> {
+    let entries = entries(draft)?;
+    if !planner.permanent && once::plan_entry(planner, draft, &entries, words, once::Menu::Systemd)?
+    {
+        return Ok(());
     }
-    if !found {
-        return Err(PlanError::Loader {
-            loader: "systemd-boot without entries".to_owned(),
+    for (path, text) in &entries {
+        draft.write(path, entry::add_options(text, words))?;
+    }
+    let named = draft.read(KERNEL_CMDLINE)?;
+    if let Some(text) = &named {
+        draft.write(KERNEL_CMDLINE, format!("{} {}\n", text.trim_end(), words.join(" ")))?;
+    }
+    if entries.is_empty() && named.is_none() {
+        return Err(PlanError::ByHand {
+            what: "the boot loader",
+            name: "systemd-boot without entries".to_owned(),
             by_hand: by_hand("systemd-boot", words),
         });
     }
     Ok(())
 }
 
-fn run_for_each<'w>(
-    words: &'w [String],
-    plan: &mut Plan,
-    commands: impl Fn(&'w str) -> (Vec<&'w str>, Vec<&'w str>),
-) {
-    let owned = |argv: Vec<&str>| argv.into_iter().map(str::to_owned).collect();
-    for word in words {
-        let (argv, undo) = commands(word);
-        plan.steps.push(Step::Run { argv: owned(argv), undo: owned(undo) });
+/// Returns path and text of every boot loader entry.
+fn entries(draft: &Draft<'_>) -> Result<Vec<(String, String)>, PlanError> {
+    let mut found = Vec::new();
+    for folder in ENTRY_FOLDERS {
+        for name in draft.list(folder)?.iter().filter(|name| name.ends_with(".conf")) {
+            let path = format!("{folder}/{name}");
+            if let Some(text) = draft.read(&path)? {
+                found.push((path, text));
+            }
+        }
     }
+    Ok(found)
+}
+
+/// Fedora's GRUB reads boot loader entries; `grubby` writes them, and what new ones are made of.
+///
+/// Source: grubby(8); the files are those that its script writes.
+fn plan_grubby(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    words: &[String],
+) -> Result<(), PlanError> {
+    let entries = entries(draft)?;
+    if !planner.permanent && once::plan_entry(planner, draft, &entries, words, once::Menu::Grub)? {
+        return Ok(());
+    }
+    let all = words.join(" ");
+    let mut rewrites: Vec<String> = entries.into_iter().map(|(path, _)| path).collect();
+    rewrites.extend([GRUB_FILE, KERNEL_CMDLINE].map(str::to_owned));
+    draft.run(
+        &["grubby", "--update-kernel=ALL", &format!("--args={all}")],
+        &["grubby", "--update-kernel=ALL", &format!("--remove-args={all}")],
+        &rewrites,
+    );
+    Ok(())
+}
+
+/// Pop!_OS. Source: kernelstub(8).
+fn plan_kernelstub(draft: &mut Draft<'_>, words: &[String]) -> Result<(), PlanError> {
+    let mut rewrites: Vec<String> = entries(draft)?.into_iter().map(|(path, _)| path).collect();
+    rewrites.push("/etc/kernelstub/configuration".to_owned());
+    for word in words {
+        draft.run(
+            &["kernelstub", "--add-options", word],
+            &["kernelstub", "--delete-options", word],
+            &rewrites,
+        );
+    }
+    Ok(())
+}
+
+/// One new deployment holds all words; the old one stays in the boot menu. Source: rpm-ostree(1), `kargs`.
+fn plan_ostree(draft: &mut Draft<'_>, words: &[String]) {
+    let with = |option: &str| -> Vec<String> {
+        let options = words.iter().map(|word| format!("--{option}={word}"));
+        ["rpm-ostree", "kargs"].map(str::to_owned).into_iter().chain(options).collect()
+    };
+    draft.run(&with("append-if-missing"), &with("delete-if-present"), &[]);
 }

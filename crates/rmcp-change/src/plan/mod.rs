@@ -1,17 +1,21 @@
-//! From what somebody wants to the steps that do it on this machine.
+//! From what somebody wishes to the steps that do it on this machine.
 
+mod cache;
+mod draft;
+mod groups;
+mod interposer;
 mod kernel;
 mod module;
+mod once;
+mod python;
 mod variable;
 
-pub use kernel::plan_kernel_words;
-pub use module::plan_module_option;
-pub use variable::{Reader, plan_unset, plan_variable};
-
-use crate::disk::{Disk, FileState, folder_of};
+use crate::disk::Disk;
 use crate::edit::EditError;
+use draft::Draft;
+use rmcp_knowledge::Knowledge;
 use rmcp_knowledge::schema::Effect;
-use rmcp_model::{Plan, Step, TakesEffect};
+use rmcp_model::{GfxTarget, HostFacts, PciId, Plan, Version, Wish};
 use std::io;
 
 /// Why there is no plan.
@@ -49,11 +53,13 @@ pub enum PlanError {
         /// Why.
         why: String,
     },
-    /// The boot loader is one that this program does not write.
-    #[error("the boot loader here is {loader}, which rmcp does not change; add by hand: {by_hand}")]
-    Loader {
+    /// The system is one whose settings this program does not write.
+    #[error("{what} here is {name}, which rmcp does not change; add by hand: {by_hand}")]
+    ByHand {
+        /// What part of the system.
+        what: &'static str,
         /// Its name, or "unknown".
-        loader: String,
+        name: String,
         /// What to add where.
         by_hand: String,
     },
@@ -70,74 +76,118 @@ fn describe(effect: Effect) -> &'static str {
     }
 }
 
-/// Refuses what does harm, and what does nothing unless that is wanted.
-fn judged(what: &str, effect: Effect, why: &str, allow_inert: bool) -> Result<(), PlanError> {
-    let refused = match effect {
-        Effect::Harmful => true,
-        Effect::Inert => !allow_inert,
-        Effect::Effective | Effect::Diagnostic | Effect::Unknown => false,
-    };
-    if refused {
-        return Err(PlanError::Judged { what: what.to_owned(), effect, why: why.to_owned() });
+/// A machine on which changes are planned, and what the user allows.
+#[derive(Clone, Copy)]
+pub struct Planner<'a> {
+    /// The machine's files; they are only read.
+    pub disk: &'a dyn Disk,
+    /// Its facts.
+    pub host: &'a HostFacts,
+    /// Target of its card.
+    pub gfx: Option<GfxTarget>,
+    /// Its AMD cards: a setting for all users holds only where one of them is there.
+    pub cards: &'a [PciId],
+    /// The user who asks.
+    pub uid: Option<u32>,
+    /// That user's home folder.
+    pub home: Option<&'a str>,
+    /// RMCP's library for programs that use the GPU, where it is installed.
+    pub interposer: Option<&'a str>,
+    /// What is known.
+    pub knowledge: &'a Knowledge,
+    /// Whether to plan what is known to do nothing here.
+    pub allow_inert: bool,
+    /// Whether kernel words hold for good at once, rather than for one start until they are confirmed.
+    pub permanent: bool,
+}
+
+impl Planner<'_> {
+    /// Plans wishes as one change. What does harm is refused, and what does nothing unless it is allowed.
+    ///
+    /// # Errors
+    /// [`PlanError`] for the first wish that cannot be planned.
+    pub fn plan(&self, wishes: &[Wish]) -> Result<Plan, PlanError> {
+        let title = wishes.iter().map(Wish::to_string).collect::<Vec<_>>().join("; ");
+        let mut draft = Draft::new(self.disk, title);
+        for wish in wishes {
+            match wish {
+                Wish::KernelWords { words } => kernel::plan(self, &mut draft, words),
+                Wish::ModuleOption { name, value } => module::plan(self, &mut draft, name, value),
+                Wish::Variable { name, value, reader } => {
+                    variable::plan_set(self, &mut draft, name, value, reader)
+                }
+                Wish::UnsetVariable { name } => variable::plan_unset(self, &mut draft, name),
+                Wish::Groups { groups } => groups::plan(self, &mut draft, groups),
+                Wish::MiopenCache => cache::plan(self, &mut draft),
+                Wish::Interposer { reader } => interposer::plan(self, &mut draft, reader),
+            }?;
+        }
+        let mut plan = draft.finish();
+        plan.wishes = wishes.to_vec();
+        plan.known = wishes.iter().filter_map(|wish| Some(self.objection(wish)?.1)).collect();
+        Ok(plan)
     }
-    Ok(())
-}
 
-/// Reads a text file, none where it is not there.
-fn read_text(disk: &dyn Disk, path: &str) -> Result<Option<String>, PlanError> {
-    let state =
-        disk.read(path).map_err(|source| PlanError::Io { path: path.to_owned(), source })?;
-    let text = |state: FileState| {
-        String::from_utf8(state.bytes).map_err(|_| PlanError::NotText { path: path.to_owned() })
-    };
-    state.map(text).transpose()
-}
+    /// Version of the running kernel, by which parameters are judged.
+    fn kernel(&self) -> Option<Version> {
+        self.host.kernel.release.value().and_then(|text| Version::parse_prefix(text))
+    }
 
-fn exists(disk: &dyn Disk, path: &str) -> Result<bool, PlanError> {
-    disk.exists(path).map_err(|source| PlanError::Io { path: path.to_owned(), source })
+    /// Returns what the knowledge base says against a wish on this machine now; none where it says nothing.
+    pub fn objection(&self, wish: &Wish) -> Option<(Effect, String)> {
+        let bad = |effect| matches!(effect, Effect::Harmful | Effect::Inert);
+        let parameter = |name: &str, value: &str| {
+            self.knowledge.judge_parameter(name, value, self.gfx, self.kernel())
+        };
+        let verdicts: Vec<_> = match wish {
+            Wish::KernelWords { words } => words
+                .iter()
+                .map(|word| word.split_once('=').unwrap_or((word, "")))
+                .filter_map(|(name, value)| parameter(name, value))
+                .collect(),
+            Wish::ModuleOption { name, value } => {
+                parameter(&format!("amdgpu.{name}"), value).into_iter().collect()
+            }
+            Wish::Variable { name, value, .. } => {
+                self.knowledge.judge_variable(name, value, self.gfx, None).into_iter().collect()
+            }
+            Wish::UnsetVariable { .. }
+            | Wish::Groups { .. }
+            | Wish::MiopenCache
+            | Wish::Interposer { .. } => Vec::new(),
+        };
+        // Harm weighs more than nothing.
+        let worst = verdicts
+            .iter()
+            .filter(|verdict| bad(verdict.effect))
+            .min_by_key(|verdict| verdict.effect == Effect::Inert)?;
+        Some((worst.effect, format!("{}: {}", worst.switch.name, worst.why)))
+    }
+
+    /// Refuses what does harm, and what does nothing unless that is allowed.
+    fn judge(&self, what: &str, effect: Effect, why: &str) -> Result<(), PlanError> {
+        let refused = match effect {
+            Effect::Harmful => true,
+            Effect::Inert => !self.allow_inert,
+            Effect::Effective | Effect::Diagnostic | Effect::Unknown => false,
+        };
+        if refused {
+            return Err(PlanError::Judged { what: what.to_owned(), effect, why: why.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Returns the home folder of the user who asks.
+    fn home(&self) -> Result<&str, PlanError> {
+        self.home.map(|home| home.trim_end_matches('/')).ok_or_else(|| {
+            PlanError::Refused(
+                "it is not known which user asks, so there is no home folder to write in".into(),
+            )
+        })
+    }
 }
 
 fn edit_error(path: &str) -> impl FnOnce(EditError) -> PlanError {
     let path = path.to_owned();
     move |source| PlanError::Edit { path, source }
-}
-
-/// Appends the steps that write a file, with the folders that are not there. Nothing where it is so already.
-fn push_write(
-    disk: &dyn Disk,
-    steps: &mut Vec<Step>,
-    path: &str,
-    after: String,
-) -> Result<(), PlanError> {
-    let before =
-        if exists_folder(disk, folder_of(path), steps)? { read_text(disk, path)? } else { None };
-    if before.as_deref() != Some(&after) {
-        steps.push(Step::Write { path: path.to_owned(), before, after: Some(after), mode: 0o644 });
-    }
-    Ok(())
-}
-
-/// Returns whether a folder is there; appends the steps that make it and those above it where it is not.
-fn exists_folder(disk: &dyn Disk, folder: &str, steps: &mut Vec<Step>) -> Result<bool, PlanError> {
-    if folder == "/" || exists(disk, folder)? {
-        return Ok(true);
-    }
-    exists_folder(disk, folder_of(folder), steps)?;
-    let planned = |step: &Step| matches!(step, Step::MakeFolder { path, .. } if path == folder);
-    if !steps.iter().any(planned) {
-        steps.push(Step::MakeFolder { path: folder.to_owned(), mode: 0o755 });
-    }
-    Ok(false)
-}
-
-/// A plan that does nothing yet.
-fn empty(title: String, takes_effect: TakesEffect) -> Plan {
-    Plan {
-        title,
-        remedy: None,
-        steps: Vec::new(),
-        takes_effect,
-        checks: Vec::new(),
-        way_back: Vec::new(),
-    }
 }

@@ -1,57 +1,69 @@
 //! Options of the amdgpu module.
 
-use super::{PlanError, edit_error, empty, exists, judged, push_write, read_text};
-use crate::disk::Disk;
+use super::draft::Draft;
+use super::{PlanError, Planner, edit_error};
 use crate::edit::modprobe::set_option;
-use rmcp_knowledge::Knowledge;
-use rmcp_model::{Check, GfxTarget, HostFacts, Plan, Step, TakesEffect, Version};
+use rmcp_model::{Check, TakesEffect};
 
 const FILE: &str = "/etc/modprobe.d/rmcp.conf";
 
-/// The programs that put the file into the initramfs, by the distribution that has them.
-const INITRAMFS: [(&str, &[&str]); 3] = [
+/// The programs that put the file into the initramfs, by the distribution that has them: Debian and Ubuntu;
+/// Fedora, openSUSE, Gentoo and Void; Arch; Alpine.
+///
+/// Source: update-initramfs(8), dracut(8), mkinitcpio(8), mkinitfs(1).
+const INITRAMFS: [(&str, &[&str]); 5] = [
     ("/usr/sbin/update-initramfs", &["update-initramfs", "-u"]),
-    ("/usr/bin/dracut", &["dracut", "--force"]),
+    ("/usr/bin/dracut", &["dracut", "--regenerate-all", "--force"]),
+    ("/usr/sbin/dracut", &["dracut", "--regenerate-all", "--force"]),
     ("/usr/bin/mkinitcpio", &["mkinitcpio", "-P"]),
+    ("/sbin/mkinitfs", &["mkinitfs"]),
 ];
 
-/// Plans to load amdgpu with an option.
-///
-/// # Errors
-/// [`PlanError`]: an option that does harm or nothing, or a name or value that modprobe would misread.
-pub fn plan_module_option(
-    disk: &dyn Disk,
-    host: &HostFacts,
-    gfx: Option<GfxTarget>,
-    (name, value): (&str, &str),
-    allow_inert: bool,
-    knowledge: &Knowledge,
-) -> Result<Plan, PlanError> {
-    let kernel = host.kernel.release.value().and_then(|text| Version::parse_prefix(text));
+pub(super) fn plan(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    name: &str,
+    value: &str,
+) -> Result<(), PlanError> {
     let whole = format!("amdgpu.{name}");
-    if let Some(verdict) = knowledge.judge_parameter(&whole, value, gfx, kernel) {
-        judged(&format!("{whole}={value}"), verdict.effect, verdict.why, allow_inert)?;
+    let verdict = planner.knowledge.judge_parameter(&whole, value, planner.gfx, planner.kernel());
+    if let Some(verdict) = verdict {
+        planner.judge(&format!("{whole}={value}"), verdict.effect, verdict.why)?;
     }
-    let mut plan = empty(format!("load amdgpu with {name}={value}"), TakesEffect::NextBoot);
-    plan.checks = vec![Check::ModuleParameter { name: name.to_owned(), value: value.to_owned() }];
-    let before = read_text(disk, FILE)?;
-    let after = set_option(before.as_deref(), name, value).map_err(edit_error(FILE))?;
-    push_write(disk, &mut plan.steps, FILE, after)?;
-    if plan.steps.is_empty() {
-        return Ok(plan);
+    let after = set_option(draft.read(FILE)?.as_deref(), name, value).map_err(edit_error(FILE))?;
+    refuse_images(planner, name, value)?;
+    draft.check(Check::ModuleParameter { name: name.to_owned(), value: value.to_owned() });
+    if draft.read(FILE)?.as_deref() == Some(&after) {
+        return Ok(());
     }
+    draft.write(FILE, after)?;
     for (program, argv) in INITRAMFS {
-        if exists(disk, program)? {
-            let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-            plan.steps.push(Step::Run { undo: argv.clone(), argv });
+        if draft.exists(program)? {
+            // The image is made anew from the file as it is then, so the same command takes it back. It is
+            // too large to be kept.
+            draft.run(argv, argv, &[]);
             break;
         }
     }
-    plan.way_back = vec![
-        format!(
-            "at the boot menu press e, and add amdgpu.{name}= with the old value to the line that begins with `linux`"
+    draft.takes_effect(TakesEffect::NextBoot);
+    draft.way_back(format!(
+        "at the boot menu press e, and add amdgpu.{name}= with the old value to the line that begins with `linux`"
+    ));
+    draft.way_back("then: rmcp undo --last".to_owned());
+    Ok(())
+}
+
+/// Systems whose initramfs comes with the image never read our file before the driver is loaded.
+fn refuse_images(planner: &Planner<'_>, name: &str, value: &str) -> Result<(), PlanError> {
+    let by_hand = match planner.host.boot.loader.value().map(String::as_str) {
+        Some("nixos") => format!(
+            "boot.extraModprobeConfig = \"options amdgpu {name}={value}\"; in configuration.nix"
         ),
-        "then: rmcp undo --last".to_owned(),
-    ];
-    Ok(plan)
+        Some("rpm-ostree" | "bootc") => format!(
+            "nothing, but run: rmcp apply kernel-parameter amdgpu.{name}={value} (the initramfs of the image does not see /etc)"
+        ),
+        _ => return Ok(()),
+    };
+    let name = planner.host.boot.loader.value().cloned().unwrap_or_default();
+    Err(PlanError::ByHand { what: "the system", name, by_hand })
 }

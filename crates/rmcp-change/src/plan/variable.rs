@@ -1,112 +1,256 @@
 //! Environment variables.
 
-use super::{PlanError, edit_error, empty, judged, push_write, read_text};
-use crate::disk::Disk;
-use crate::edit::variables::{Dialect, comment_out, file_for};
-use rmcp_knowledge::Knowledge;
-use rmcp_model::{
-    Check, GfxTarget, HostFacts, PciId, Plan, Setting, SettingKind, Step, TakesEffect,
-};
+use super::draft::Draft;
+use super::{PlanError, Planner, edit_error, python};
+use crate::edit::variables::{self, Dialect, comment_out, file_for};
+use rmcp_model::{Check, GfxTarget, Place, Reader, Setting, SettingKind, TakesEffect};
 use std::collections::BTreeMap;
 
-/// For whom a variable is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reader {
-    /// One user: the user's systemd, and so desktop sessions, and fish.
-    User {
-        /// Home folder.
-        home: String,
-    },
-    /// One systemd unit.
-    Unit {
-        /// Its name, such as `ollama.service`.
-        unit: String,
-    },
-    /// All users' login shells.
-    Everybody,
-}
+/// Names of files of our own begin so, whatever their kind.
+const OWN: &str = "60-rmcp-";
+
+/// Start files of bash for login shells; the first that is there is read, and no other. Source: bash(1).
+const BASH_LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
+
+/// Files that show that somebody uses zsh.
+const ZSH: [&str; 4] = [".zshrc", ".zprofile", ".zshenv", ".zlogin"];
 
 /// Plans to set a variable.
-///
-/// # Errors
-/// [`PlanError`]: a variable that does harm or nothing, or a name or value that a reader would misread.
-pub fn plan_variable(
-    disk: &dyn Disk,
-    gfx: Option<GfxTarget>,
-    cards: &[PciId],
+pub(super) fn plan_set(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    name: &str,
+    value: &str,
     reader: &Reader,
-    (name, value): (&str, &str),
-    allow_inert: bool,
-    knowledge: &Knowledge,
-) -> Result<Plan, PlanError> {
-    if let Some(verdict) = knowledge.judge_variable(name, value, gfx, None) {
-        judged(&format!("{name}={value}"), verdict.effect, verdict.why, allow_inert)?;
+) -> Result<(), PlanError> {
+    refuse_harm(planner, name, value)?;
+    match reader {
+        Reader::User => set_for_user(planner, draft, name, value)?,
+        Reader::Everybody => set_for_everybody(planner, draft, name, value)?,
+        Reader::Unit { unit } => set_for_unit(draft, unit, name, value)?,
+        Reader::Python { prefix } => python::set(draft, prefix, name, value)?,
+        Reader::Command { name: command } => {
+            set_for_command(planner, draft, command, name, value)?;
+        }
     }
-    let target = rmcp_model::GfxTarget::parse_override(value);
-    if let ("HSA_OVERRIDE_GFX_VERSION", Some(gfx), Ok(target)) = (name, gfx, target)
-        && !knowledge.runs(gfx, target)
+    draft.check(Check::Variable {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+        reader: reader.clone(),
+    });
+    Ok(())
+}
+
+fn refuse_harm(planner: &Planner<'_>, name: &str, value: &str) -> Result<(), PlanError> {
+    if let Some(verdict) = planner.knowledge.judge_variable(name, value, planner.gfx, None) {
+        planner.judge(&format!("{name}={value}"), verdict.effect, verdict.why)?;
+    }
+    let target = GfxTarget::parse_override(value);
+    if let ("HSA_OVERRIDE_GFX_VERSION", Some(gfx), Ok(target)) = (name, planner.gfx, target)
+        && !planner.knowledge.runs(gfx, target)
     {
         return Err(PlanError::Refused(format!(
             "{name}={value} would make a {gfx} card run {target} code, which it cannot run rightly"
         )));
     }
-    let file = format!("60-rmcp-{}", name.to_lowercase().replace('_', "-"));
-    let (files, takes_effect) = match reader {
-        Reader::User { home } => (
-            vec![
-                (format!("{home}/.config/environment.d/{file}.conf"), Dialect::EnvironmentD),
-                (format!("{home}/.config/fish/conf.d/{file}.fish"), Dialect::Fish),
-            ],
-            TakesEffect::NextSession,
-        ),
-        Reader::Unit { unit } => {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
-            if !unit.chars().all(plain) || !unit.ends_with(".service") {
-                return Err(PlanError::Refused(format!(
-                    "`{unit}` is no unit such as ollama.service"
-                )));
-            }
-            let path = format!("/etc/systemd/system/{unit}.d/{file}.conf");
-            (vec![(path, Dialect::Unit)], TakesEffect::NextStart)
-        }
-        Reader::Everybody => {
-            (vec![(format!("/etc/profile.d/{file}.sh"), Dialect::Shell)], TakesEffect::NextSession)
-        }
+    Ok(())
+}
+
+/// Returns the name of a file of our own for a variable.
+fn own_file(name: &str) -> String {
+    format!("{OWN}{}", name.to_lowercase().replace('_', "-"))
+}
+
+/// The user's systemd, and so desktop sessions; login shells of bash, and of zsh and fish where they are used.
+fn set_for_user(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    name: &str,
+    value: &str,
+) -> Result<(), PlanError> {
+    let home = planner.home()?.to_owned();
+    let file = own_file(name);
+    let write = |draft: &mut Draft<'_>, path: String, dialect| {
+        let text = file_for(dialect, name, value, planner.cards).map_err(edit_error(&path))?;
+        draft.write(&path, text)
     };
-    let mut plan = empty(format!("set {name}={value}"), takes_effect);
-    plan.checks = vec![Check::Variable { name: name.to_owned(), value: Some(value.to_owned()) }];
-    for (path, dialect) in files {
-        let text = file_for(dialect, name, value, cards).map_err(edit_error(&path))?;
-        push_write(disk, &mut plan.steps, &path, text)?;
+    write(draft, format!("{home}/.config/environment.d/{file}.conf"), Dialect::EnvironmentD)?;
+    let mut login = format!("{home}/.profile");
+    for candidate in BASH_LOGIN {
+        let path = format!("{home}/{candidate}");
+        if draft.exists(&path)? {
+            login = path;
+            break;
+        }
     }
-    if matches!(reader, Reader::Unit { .. }) && !plan.steps.is_empty() {
-        let reload = ["systemctl", "daemon-reload"].map(str::to_owned).to_vec();
-        plan.steps.push(Step::Run { argv: reload.clone(), undo: reload });
+    write_block(planner, draft, &login, name, value)?;
+    for used in ZSH {
+        if draft.exists(&format!("{home}/{used}"))? {
+            write_block(planner, draft, &format!("{home}/.zprofile"), name, value)?;
+            break;
+        }
     }
-    Ok(plan)
+    if draft.exists(&format!("{home}/.config/fish"))? || draft.exists("/usr/bin/fish")? {
+        write(draft, format!("{home}/.config/fish/conf.d/{file}.fish"), Dialect::Fish)?;
+    }
+    draft.takes_effect(TakesEffect::NextSession);
+    switch_off_others(planner, draft, &home, name, value)
+}
+
+/// Lines of the user's own that set another value and are read later would win.
+fn switch_off_others(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    home: &str,
+    name: &str,
+    value: &str,
+) -> Result<(), PlanError> {
+    let home = format!("{home}/");
+    let contrary: Vec<&Setting> = planner
+        .host
+        .settings
+        .iter()
+        .filter(|setting| {
+            setting.name == name
+                && setting.value != value
+                && !matches!(setting.place, Place::Unit { .. })
+                && setting.origin.path.starts_with(&home)
+        })
+        .collect();
+    switch_off(draft, name, &contrary)
+}
+
+/// All users' login shells, where one of the cards is in the machine.
+fn set_for_everybody(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    name: &str,
+    value: &str,
+) -> Result<(), PlanError> {
+    let file = own_file(name);
+    let path = format!("/etc/profile.d/{file}.sh");
+    let text = file_for(Dialect::Shell, name, value, planner.cards).map_err(edit_error(&path))?;
+    draft.write(&path, text)?;
+    // Debian's zsh reads no profile of sh.
+    if draft.exists("/etc/zsh/zprofile")? {
+        write_block(planner, draft, "/etc/zsh/zprofile", name, value)?;
+    }
+    if draft.exists("/etc/fish")? {
+        let path = format!("/etc/fish/conf.d/{file}.fish");
+        let text =
+            file_for(Dialect::Fish, name, value, planner.cards).map_err(edit_error(&path))?;
+        draft.write(&path, text)?;
+    }
+    draft.takes_effect(TakesEffect::NextSession);
+    Ok(())
+}
+
+fn set_for_unit(
+    draft: &mut Draft<'_>,
+    unit: &str,
+    name: &str,
+    value: &str,
+) -> Result<(), PlanError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
+    if !unit.chars().all(plain) || !unit.ends_with(".service") || unit.starts_with('.') {
+        return Err(PlanError::Refused(format!("`{unit}` is no unit such as ollama.service")));
+    }
+    let path = format!("/etc/systemd/system/{unit}.d/{}.conf", own_file(name));
+    let text = file_for(Dialect::Unit, name, value, &[]).map_err(edit_error(&path))?;
+    if draft.read(&path)?.as_deref() == Some(&text) {
+        return Ok(());
+    }
+    draft.write(&path, text)?;
+    // A systemd that runs has read its units already. Source: sd_booted(3).
+    if draft.exists("/run/systemd/system")? {
+        let reload = ["systemctl", "daemon-reload"];
+        draft.run(&reload, &reload, &[]);
+    }
+    draft.takes_effect(TakesEffect::NextStart);
+    Ok(())
+}
+
+/// A script that sets the variables and starts one program.
+fn set_for_command(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    command: &str,
+    name: &str,
+    value: &str,
+) -> Result<(), PlanError> {
+    let path = format!("{}/.local/bin/rmcp-{command}", planner.home()?);
+    let before = draft.read(&path)?;
+    let after = variables::script_for(before.as_deref(), command, name, value)
+        .map_err(edit_error(&path))?;
+    draft.write_program(&path, after)
+}
+
+fn write_block(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    path: &str,
+    name: &str,
+    value: &str,
+) -> Result<(), PlanError> {
+    let before = draft.read(path)?.unwrap_or_default();
+    let after =
+        variables::set_block(&before, name, value, planner.cards).map_err(edit_error(path))?;
+    draft.write(path, after)
 }
 
 /// Plans to switch off every line that sets a variable, in the files that were read.
-///
-/// # Errors
-/// [`PlanError`] where a line sets other things too, or a file has changed since it was read.
-pub fn plan_unset(disk: &dyn Disk, host: &HostFacts, name: &str) -> Result<Plan, PlanError> {
-    let mut plan = empty(format!("no longer set {name}"), TakesEffect::NextSession);
-    plan.checks = vec![Check::Variable { name: name.to_owned(), value: None }];
-    let mut lines: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let sets = |setting: &&Setting| setting.name == name && setting.kind != SettingKind::Unset;
-    for setting in host.settings.iter().filter(sets) {
-        if let Some(line) = setting.origin.line {
-            lines.entry(&setting.origin.path).or_default().push(line as usize);
-        }
+pub(super) fn plan_unset(
+    planner: &Planner<'_>,
+    draft: &mut Draft<'_>,
+    name: &str,
+) -> Result<(), PlanError> {
+    let setting: Vec<&Setting> = planner
+        .host
+        .settings
+        .iter()
+        .filter(|setting| setting.name == name && setting.kind != SettingKind::Unset)
+        .collect();
+    switch_off(draft, name, &setting)?;
+    draft.check(Check::Variable { name: name.to_owned(), value: None, reader: Reader::User });
+    draft.takes_effect(TakesEffect::NextSession);
+    Ok(())
+}
+
+/// Switches lines off where they stand: in a file of our own all of it, elsewhere the line or our block.
+fn switch_off(draft: &mut Draft<'_>, name: &str, settings: &[&Setting]) -> Result<(), PlanError> {
+    let mut lines: BTreeMap<&str, Vec<(usize, Dialect)>> = BTreeMap::new();
+    for setting in settings {
+        let Some(line) = setting.origin.line else { continue };
+        lines
+            .entry(&setting.origin.path)
+            .or_default()
+            .push((line as usize, dialect_of(&setting.place, &setting.origin.path)));
     }
-    for (path, lines) in lines {
-        let Some(before) = read_text(disk, path)? else { continue };
+    for (path, mut lines) in lines {
+        if path.rsplit('/').next().is_some_and(|file| file.starts_with(OWN)) {
+            draft.remove(path)?;
+            continue;
+        }
+        let Some(before) = draft.read(path)? else { continue };
+        // From the last line up, so that a block taken out moves no line that is still to be found.
+        lines.sort_unstable_by_key(|&(line, _)| std::cmp::Reverse(line));
         let mut after = before.clone();
-        for line in lines {
-            after = comment_out(&after, line, name).map_err(edit_error(path))?;
+        for (line, dialect) in lines {
+            after = match variables::block_around(&after, line, name) {
+                Some(block) => variables::without_lines(&after, block),
+                None => comment_out(dialect, &after, line, name).map_err(edit_error(path))?,
+            };
         }
-        push_write(disk, &mut plan.steps, path, after)?;
+        draft.write(path, after)?;
     }
-    Ok(plan)
+    Ok(())
+}
+
+fn dialect_of(place: &Place, path: &str) -> Dialect {
+    match place {
+        Place::Shell { shell } if shell == "fish" || path.ends_with(".fish") => Dialect::Fish,
+        Place::Shell { .. } => Dialect::Shell,
+        Place::Unit { .. } => Dialect::Unit,
+        Place::System => Dialect::EnvironmentD,
+    }
 }

@@ -25,16 +25,34 @@ const GRUB_FILES: [&str; 2] = ["/etc/default/grub", "/etc/sysconfig/grub2"];
 
 /// Reads how the machine boots.
 pub fn read_boot(root: &HostRoot) -> BootFacts {
-    let loader = LOADERS
-        .iter()
-        .find(|(_, path)| root.exists(path))
-        .map_or(Fact::Absent, |(name, path)| Fact::known((*name).to_owned(), Origin::file(*path)));
     BootFacts {
-        loader,
+        loader: read_loader(root),
         configured_words: read_configured_words(root),
         secure_boot: read_secure_boot(root),
     }
 }
+
+fn read_loader(root: &HostRoot) -> Fact<String> {
+    let found = LOADERS.iter().find(|(_, path)| root.exists(path));
+    let Some(&(name, path)) = found else { return Fact::Absent };
+    // Fedora's GRUB takes its kernels from entries, and makes none of its own.
+    if name == "grub" && root.exists("/boot/loader/entries") {
+        let settings = root.read_text(GRUB_FILES[0]);
+        let entries = settings.value().is_some_and(|text| {
+            let last = parse_assignments(text)
+                .into_iter()
+                .rfind(|assignment| assignment.name == "GRUB_ENABLE_BLSCFG");
+            last.is_some_and(|assignment| assignment.value == "true")
+        });
+        if entries {
+            return Fact::known("bls".to_owned(), Origin::file(GRUB_FILES[0]));
+        }
+    }
+    Fact::known(name.to_owned(), Origin::file(path))
+}
+
+/// The end of the name of an entry for one start, whose words are nobody's configuration.
+const ONCE: &str = "rmcp-once.conf";
 
 fn read_configured_words(root: &HostRoot) -> Vec<ModuleOption> {
     let mut words = Vec::new();
@@ -49,7 +67,7 @@ fn read_configured_words(root: &HostRoot) -> Vec<ModuleOption> {
         }
     }
     for folder in ["/boot/loader/entries", "/efi/loader/entries"] {
-        for name in root.names(folder, |name| name.ends_with(".conf")) {
+        for name in root.names(folder, |name| name.ends_with(".conf") && !name.ends_with(ONCE)) {
             let path = join(folder, &name);
             if let Some(text) = root.read_text(&path).value() {
                 words.extend(parse_loader_entry(&path, text));

@@ -1,7 +1,8 @@
 //! The command line as it is typed.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use rmcp::model::Reader;
+use std::path::{Path, PathBuf};
 
 /// Finds out why PyTorch on ROCm dies on a Radeon RX 5000 or 6000, and what works.
 #[derive(Debug, Parser)]
@@ -105,14 +106,25 @@ pub(crate) struct Explain {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Without a change, what `rmcp doctor` advises for this machine is made.")]
 pub(crate) struct Apply {
     #[command(subcommand)]
-    pub(crate) what: ApplyWhat,
+    pub(crate) what: Option<ApplyWhat>,
+    /// Carry out a plan that was shown to a user without the rights for it; its hash stands in its name.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Make the changes that a document of `rmcp doctor --format json` or `rmcp try --format json` advises (`-`
+    /// for standard input).
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub(crate) from: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) how: Confirm,
     /// Make the change although it is known to do nothing on this card.
     #[arg(long, global = true)]
     pub(crate) inert: bool,
+    /// Change what the kernel is started with for good, rather than for one start until it is confirmed.
+    #[arg(long, global = true)]
+    pub(crate) permanent: bool,
     /// Show the change, and make none.
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
@@ -148,18 +160,66 @@ pub(crate) enum ApplyWhat {
         /// The variable.
         #[arg(value_name = "NAME=VALUE", value_parser = assignment)]
         variable: (String, String),
-        /// For this systemd unit instead, such as ollama.service.
-        #[arg(long, conflicts_with = "everybody")]
-        unit: Option<String>,
-        /// For all users' login shells instead, where the card is in the machine.
-        #[arg(long)]
-        everybody: bool,
+        #[command(flatten)]
+        reader: ReaderArgs,
     },
     /// Switch off every line that sets an environment variable
     UnsetVariable {
         /// Its name.
         name: String,
     },
+    /// Join the groups that own the GPU's device files
+    Group {
+        /// Groups; those that the device files of this machine need where none is named.
+        groups: Vec<String>,
+    },
+    /// Move MIOpen's cache aside, which outlives the software that filled it
+    MiopenCache,
+    /// Load RMCP's library into programs that use the GPU
+    Interposer {
+        #[command(flatten)]
+        reader: ReaderArgs,
+    },
+    /// A remedy that `rmcp doctor --verbose` names, such as unset-override
+    #[command(external_subcommand)]
+    Remedy(Vec<String>),
+}
+
+/// For whom a variable is set; for this user where nothing is said.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct ReaderArgs {
+    /// For this systemd unit instead, such as ollama.service.
+    #[arg(long)]
+    unit: Option<String>,
+    /// For this Python environment instead, whoever starts it.
+    #[arg(long, value_name = "DIR")]
+    python: Option<PathBuf>,
+    /// For this program instead, through a script rmcp-NAME in ~/.local/bin.
+    #[arg(long, value_name = "NAME")]
+    command: Option<String>,
+    /// For all users' login shells instead, where the card is in the machine.
+    #[arg(long)]
+    everybody: bool,
+}
+
+impl ReaderArgs {
+    /// Returns the reader; a Python environment of the running machine by its whole path.
+    pub(crate) fn reader(&self, root: Option<&Path>) -> Reader {
+        match self {
+            Self { unit: Some(unit), .. } => Reader::Unit { unit: unit.clone() },
+            Self { command: Some(name), .. } => Reader::Command { name: name.clone() },
+            Self { everybody: true, .. } => Reader::Everybody,
+            Self { python: Some(python), .. } => {
+                let whole = match root {
+                    None => std::path::absolute(python).unwrap_or_else(|_| python.clone()),
+                    Some(_) => Path::new("/").join(python),
+                };
+                Reader::Python { prefix: whole.display().to_string() }
+            }
+            _ => Reader::User,
+        }
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -178,13 +238,18 @@ pub(crate) struct Undo {
     /// The latest change in force.
     #[arg(long, conflicts_with = "id")]
     pub(crate) last: bool,
+    /// Where somebody has edited a file since, take out what rmcp put in and keep the edit.
+    #[arg(long)]
+    pub(crate) keep_edits: bool,
     #[command(flatten)]
     pub(crate) how: Confirm,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// Look at this machine folder instead of the running machine.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
+    /// Make kernel words last that are in force for this start of the machine alone.
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    #[command(flatten)]
+    pub(crate) how: Confirm,
 }

@@ -1,83 +1,233 @@
-//! `rmcp apply`, `undo` and `status`.
+//! `rmcp apply`.
 
 use crate::cli::Failure;
-use crate::cli::args::{Apply, ApplyWhat, Confirm, Format, Status, Undo};
+use crate::cli::args::{Apply, ApplyWhat, Confirm, Format};
+use crate::cli::explain::open_log;
 use crate::cli::output::Output;
-use rmcp::model::{ExitCode, Plan};
-use rmcp::{Caller, Site, SiteError, StandingChange, Wanted};
-use rmcp_change::plan::{PlanError, Reader};
-use rmcp_change::{ApplyError, Standing, UndoError};
-use rmcp_report::plan_text;
+use rmcp::model::{Advice, ExitCode, Plan, Standing, Step, Wish};
+use rmcp::{Allowed, Caller, Made, Site, SiteError, Split};
+use rmcp_change::plan::PlanError;
+use rmcp_change::{ApplyError, PlanFile, PlanFileError, UndoError};
+use rmcp_report::{edited_text, plan_text, standing_text};
 use serde_json::json;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Longest document with advice that is read.
+const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
 
 pub(crate) fn apply(arguments: &Apply, output: &Output) -> Result<ExitCode, Failure> {
+    let allowed = Allowed { inert: arguments.inert, permanent: arguments.permanent };
+    let root = arguments.how.root.as_deref();
+    if let Some(path) = &arguments.plan {
+        if arguments.what.is_some() {
+            return Err(Failure::usage("--plan holds the whole change; name no other"));
+        }
+        let file = PlanFile::read(path).map_err(plan_file_failure)?;
+        let site = Site::open(root, Caller::from_process(), Some(file.uid)).map_err(failure)?;
+        let plan = site.plan_of(&file).map_err(failure)?;
+        return carry_out(
+            arguments,
+            output,
+            &site,
+            Split { own: Some(plan), for_root: None },
+            allowed,
+        );
+    }
+    let site = open(root)?;
+    let wishes = match (&arguments.what, &arguments.from) {
+        (None, None) => advised(&site, output)?,
+        (None, Some(path)) => wishes_of_document(path)?,
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage("--from holds the whole change; name no other"));
+        }
+        (Some(what), None) => wishes(what, &site, root)?,
+    };
+    if wishes.is_empty() {
+        return Ok(ExitCode::Success);
+    }
+    let plan = site.plan(&wishes, allowed).map_err(failure)?;
+    if plan.steps.is_empty() {
+        match output.format {
+            Format::Json => output.write_json(&document(&plan, None, None)),
+            Format::Text => output.write(&format!("nothing to do: {} already\n", plan.title)),
+        }
+        return Ok(ExitCode::Success);
+    }
+    carry_out(arguments, output, &site, site.split(plan), allowed)
+}
+
+/// Opens the running machine, as root for the user who asked root, or a machine folder.
+pub(crate) fn open(root: Option<&Path>) -> Result<Site, Failure> {
     let caller = Caller::from_process();
-    let wanted = wanted(&arguments.what, &caller)?;
-    let site = Site::open(arguments.how.root.as_deref(), caller).map_err(failure)?;
-    let plan = site.plan(&wanted, arguments.inert).map_err(failure)?;
-    let nothing = plan.steps.is_empty();
-    if output.format == Format::Text {
-        if nothing {
-            output.write(&format!("nothing to do: {} already\n", plan.title));
-        } else {
-            output.write(&plan_text(&plan, output.palette));
+    // Set by sudo and pkexec themselves. Source: sudo(8), pkexec(1), section ENVIRONMENT.
+    let asker = ["SUDO_UID", "PKEXEC_UID"].iter().find_map(|name| caller.variable(name));
+    let behalf = asker.filter(|_| caller.uid == Some(0) && root.is_none());
+    let behalf = behalf.and_then(|uid| uid.parse().ok());
+    Site::open(root, caller, behalf).map_err(failure)
+}
+
+/// Shows a plan, asks, makes what this process can make, and names the command for the rest.
+fn carry_out(
+    arguments: &Apply,
+    output: &Output,
+    site: &Site,
+    split: Split,
+    allowed: Allowed,
+) -> Result<ExitCode, Failure> {
+    let text = output.format == Format::Text;
+    if text {
+        for plan in split.own.iter().chain(&split.for_root) {
+            output.write(&plan_text(plan, output.palette));
         }
     }
+    if arguments.dry_run {
+        let both = split.own.iter().chain(&split.for_root);
+        if !text {
+            both.for_each(|plan| output.write_json(&document(plan, None, None)));
+        }
+        return Ok(ExitCode::Success);
+    }
+    let mut code = ExitCode::Success;
     let mut made = None;
-    if !nothing && !arguments.dry_run {
+    if let Some(plan) = &split.own {
         confirm(&arguments.how, "Make this change?")?;
-        let time = jiff::Timestamp::now().to_string();
-        made = site.apply(&plan, &time).map_err(failure)?.entry;
-    }
-    match (output.format, &made) {
-        (Format::Json, _) => {
-            output.write_json(&plan_json(&plan, made.as_ref().map(|entry| entry.id)))
+        let done = site.apply(plan, &now()).map_err(failure)?;
+        if text {
+            say_made(plan, &done, arguments.how.root.is_some(), output);
         }
-        (Format::Text, Some(entry)) => {
-            let id = entry.id;
-            let commands =
-                plan.steps.iter().any(|step| matches!(step, rmcp::model::Step::Run { .. }));
-            if commands && arguments.how.root.is_some() {
-                output.note("no program was started: this is a machine folder");
-            }
-            output.note(&format!("change {id} is made; `rmcp undo {id}` takes it back, `rmcp status` shows where it stands"));
-        }
-        (Format::Text, None) => {}
+        let off = done.standing.as_ref().is_some_and(Standing::is_off);
+        code = if off { ExitCode::Problem } else { code };
+        made = done.entry.map(|entry| entry.id);
     }
-    Ok(ExitCode::Success)
+    let mut command = None;
+    if let Some(plan) = &split.for_root {
+        let path = site.keep_for_root(plan, allowed).map_err(failure)?;
+        command = Some(root_command(&path));
+        code = ExitCode::Refused;
+    }
+    if let (true, Some(command)) = (text, &command) {
+        output.note(&format!(
+            "this part is for root, who runs exactly what is shown above:\n    {}",
+            command.join(" ")
+        ));
+    }
+    if let (false, Some(plan)) = (text, split.own.as_ref().or(split.for_root.as_ref())) {
+        output.write_json(&document(plan, made, command.as_deref()));
+    }
+    Ok(code)
 }
 
-fn plan_json(plan: &Plan, change: Option<u32>) -> serde_json::Value {
-    json!({ "schema": "rmcp.apply/1", "plan": plan, "change": change })
+/// Returns the command by which root carries out a kept plan.
+fn root_command(path: &str) -> Vec<String> {
+    let program = std::env::current_exe().ok().and_then(|path| path.to_str().map(str::to_owned));
+    let has = |name: &str| Path::new("/usr/bin").join(name).exists();
+    let by = if !has("sudo") && has("pkexec") { "pkexec" } else { "sudo" };
+    let program = program.unwrap_or_else(|| "rmcp".to_owned());
+    [by, &program, "apply", "--plan", path].map(str::to_owned).to_vec()
 }
 
-fn wanted(what: &ApplyWhat, caller: &Caller) -> Result<Wanted, Failure> {
+fn say_made(plan: &Plan, made: &Made, in_folder: bool, output: &Output) {
+    let Some(entry) = &made.entry else { return };
+    if in_folder && plan.steps.iter().any(|step| matches!(step, Step::Run { .. })) {
+        output.note("no program was started: this is a machine folder");
+    }
+    let id = entry.id;
+    let standing = made.standing.as_ref().map(standing_text).unwrap_or_default();
+    output.note(&format!("change {id} is made: {standing}; `rmcp undo {id}` takes it back"));
+    if plan.one_start {
+        output.note(
+            "It holds for the next start alone. Reboot, see that all is well, and keep it with `rmcp status --confirm`; otherwise the start after that is as before.",
+        );
+    }
+}
+
+fn document(plan: &Plan, change: Option<u32>, for_root: Option<&[String]>) -> serde_json::Value {
+    json!({ "schema": "rmcp.apply/1", "plan": plan, "change": change, "for_root": for_root })
+}
+
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+fn wishes(what: &ApplyWhat, site: &Site, root: Option<&Path>) -> Result<Vec<Wish>, Failure> {
     Ok(match what {
-        ApplyWhat::KernelParameter { words } => Wanted::KernelWords(words.clone()),
+        ApplyWhat::KernelParameter { words } => vec![Wish::KernelWords { words: words.clone() }],
         ApplyWhat::ModuleOption { option: (name, value) } => {
-            Wanted::ModuleOption(name.clone(), value.clone())
+            vec![Wish::ModuleOption { name: name.clone(), value: value.clone() }]
         }
-        ApplyWhat::UnsetVariable { name } => Wanted::Unset(name.clone()),
-        ApplyWhat::Variable { variable: (name, value), unit, everybody } => {
-            let reader = match (unit, everybody) {
-                (Some(unit), _) => Reader::Unit { unit: unit.clone() },
-                (None, true) => Reader::Everybody,
-                (None, false) => {
-                    let home = caller.home.clone().ok_or_else(|| {
-                        Failure::usage("HOME is not set, so there is no user to set it for")
-                            .hint("use --everybody or --unit")
-                    })?;
-                    Reader::User { home }
-                }
-            };
-            Wanted::Variable(name.clone(), value.clone(), reader)
+        ApplyWhat::Variable { variable: (name, value), reader } => {
+            let (name, value) = (name.clone(), value.clone());
+            vec![Wish::Variable { name, value, reader: reader.reader(root) }]
         }
+        ApplyWhat::UnsetVariable { name } => vec![Wish::UnsetVariable { name: name.clone() }],
+        ApplyWhat::Group { groups } => vec![Wish::Groups { groups: groups.clone() }],
+        ApplyWhat::MiopenCache => vec![Wish::MiopenCache],
+        ApplyWhat::Interposer { reader } => vec![Wish::Interposer { reader: reader.reader(root) }],
+        ApplyWhat::Remedy(words) => match words.as_slice() {
+            [id] => site.remedy(id).map_err(failure)?,
+            _ => {
+                return Err(Failure::usage(format!(
+                    "one remedy at a time, not {}",
+                    words.join(" ")
+                ))
+                .hint("options stand in front of its name"));
+            }
+        },
     })
 }
 
+/// Returns what `doctor` advises for this machine.
+fn advised(site: &Site, output: &Output) -> Result<Vec<Wish>, Failure> {
+    let advice = site.advice();
+    if advice.is_empty() {
+        match output.format {
+            Format::Text => {
+                output.write("rmcp doctor finds nothing here that rmcp could change\n");
+            }
+            Format::Json => output.write_json(&json!({
+                "schema": "rmcp.apply/1", "plan": null, "change": null, "for_root": null
+            })),
+        }
+    }
+    Ok(all_wishes(advice))
+}
+
+fn all_wishes(advice: &[Advice]) -> Vec<Wish> {
+    advice.iter().flat_map(|advice| advice.wishes.clone()).collect()
+}
+
+/// Returns what a document of `doctor` or `try` advises.
+fn wishes_of_document(path: &PathBuf) -> Result<Vec<Wish>, Failure> {
+    let log = open_log(Some(path))?;
+    let mut text = String::new();
+    log.reader
+        .take(MAX_DOCUMENT_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::could_not_check(format!("cannot read {}: {error}", log.name)))?;
+    let wrong = |what: String| {
+        Failure::usage(format!("{}: {what}", log.name))
+            .hint("expected what `rmcp doctor --format json` or `rmcp try --format json` prints")
+    };
+    let mut document: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let schema = document["schema"].as_str().unwrap_or_default();
+    if !matches!(schema, "rmcp.doctor/1" | "rmcp.try/1") {
+        return Err(wrong(format!("its schema is `{}`", schema.escape_debug())));
+    }
+    let advice: Vec<Advice> = serde_json::from_value(document["plan"].take())
+        .map_err(|error| wrong(format!("its `plan`: {error}")))?;
+    if advice.is_empty() {
+        return Err(Failure::refused(format!(
+            "{} advises no change that rmcp could make",
+            log.name
+        )));
+    }
+    Ok(all_wishes(&advice))
+}
+
 /// Asks at a terminal; elsewhere `--yes` must have been given.
-fn confirm(how: &Confirm, question: &str) -> Result<(), Failure> {
+pub(crate) fn confirm(how: &Confirm, question: &str) -> Result<(), Failure> {
     if how.yes {
         return Ok(());
     }
@@ -98,115 +248,53 @@ fn confirm(how: &Confirm, question: &str) -> Result<(), Failure> {
     }
 }
 
-pub(crate) fn undo(arguments: &Undo, output: &Output) -> Result<ExitCode, Failure> {
-    let site =
-        Site::open(arguments.how.root.as_deref(), Caller::from_process()).map_err(failure)?;
-    let applied = site.applied().map_err(failure)?;
-    let ids = match (arguments.id, arguments.all) {
-        (Some(id), _) => vec![id],
-        (None, true) => applied,
-        (None, false) => applied.into_iter().take(1).collect(),
-    };
-    if !ids.is_empty() {
-        let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        confirm(&arguments.how, &format!("Take back {}?", list.join(", ")))?;
+fn plan_file_failure(error: PlanFileError) -> Failure {
+    match error {
+        PlanFileError::Io { .. } => Failure::could_not_check(error),
+        PlanFileError::Altered { .. } | PlanFileError::Invalid { .. } => Failure::refused(error)
+            .hint("run the command again that showed the plan, and compare what it shows"),
     }
-    let mut undone = Vec::new();
-    for id in ids {
-        let entry = site.undo(id).map_err(failure)?;
-        if output.format == Format::Text {
-            output.write(&format!("change {id} is taken back: {}\n", entry.plan.title));
-        }
-        undone.push(id);
-    }
-    match output.format {
-        Format::Json => output.write_json(&json!({ "schema": "rmcp.undo/1", "undone": undone })),
-        Format::Text if undone.is_empty() => output.write("no change is in force\n"),
-        Format::Text => {}
-    }
-    Ok(ExitCode::Success)
-}
-
-pub(crate) fn status(arguments: &Status, output: &Output) -> Result<ExitCode, Failure> {
-    let site = Site::open(arguments.root.as_deref(), Caller::from_process()).map_err(failure)?;
-    let (changes, recovered) = site.status().map_err(failure)?;
-    for recovery in &recovered {
-        let left = if recovery.left.is_empty() {
-            "everything is as before it".to_owned()
-        } else {
-            format!("{} was edited meanwhile and left alone", recovery.left.join(", "))
-        };
-        output.note(&format!(
-            "change {} had been interrupted, and was taken back: {left}",
-            recovery.id
-        ));
-    }
-    match output.format {
-        Format::Json => {
-            let changes: Vec<_> = changes
-                .iter()
-                .map(|change| {
-                    let mut row = json!(change.standing);
-                    row["id"] = json!(change.entry.id);
-                    row["time"] = json!(change.entry.time);
-                    row["title"] = json!(change.entry.plan.title);
-                    row
-                })
-                .collect();
-            output.write_json(&json!({ "schema": "rmcp.status/1", "changes": changes }));
-        }
-        Format::Text if changes.is_empty() => output.write("no change was ever made here\n"),
-        Format::Text => changes.iter().for_each(|change| output.write(&row(change))),
-    }
-    let off = changes.iter().any(|change| change.standing.is_off());
-    Ok(if off { ExitCode::Problem } else { ExitCode::Success })
-}
-
-fn row(change: &StandingChange) -> String {
-    let standing = match &change.standing {
-        Standing::Active => "active".to_owned(),
-        Standing::Pending => "pending: takes effect at the next start".to_owned(),
-        Standing::Written => "written".to_owned(),
-        Standing::Dropped { paths } => format!("dropped: {} is as before it", paths.join(", ")),
-        Standing::Edited { paths } => format!("edited since: {}", paths.join(", ")),
-        Standing::Interrupted => "interrupted".to_owned(),
-        Standing::Undone => "undone".to_owned(),
-    };
-    format!(
-        "{:4}  {}  {}\n      {standing}\n",
-        change.entry.id, change.entry.time, change.entry.plan.title
-    )
 }
 
 /// Puts an error on the table of exit codes, with a hint.
-fn failure(error: SiteError) -> Failure {
+pub(crate) fn failure(error: SiteError) -> Failure {
     match &error {
+        SiteError::Plan(PlanError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            Failure::refused(error)
+        }
         SiteError::Plan(PlanError::Io { .. })
         | SiteError::Inspect(_)
         | SiteError::Open(_)
         | SiteError::Journal(_) => Failure::could_not_check(error),
-        SiteError::Undo(UndoError::Edited { before, after, now, .. }) => {
-            let shown =
-                |text: &Option<String>| text.clone().unwrap_or_else(|| "(no file)".to_owned());
-            let hint = format!(
-                "put the file back to what rmcp wrote, or change it by hand.\n--- before the change\n{}\n--- what rmcp wrote\n{}\n--- now\n{}",
-                shown(before),
-                shown(after),
-                shown(now)
-            );
-            Failure::refused(&error).hint(hint)
+        SiteError::UnknownRemedy(_) => Failure::usage(error),
+        SiteError::Undo(UndoError::Edited { id, before, after, now, merged, .. }) => {
+            let shown = edited_text(before.as_deref(), after.as_deref(), now.as_deref());
+            let next = if merged.is_some() {
+                format!(
+                    "`rmcp undo {id} --keep-edits` takes out what rmcp wrote and keeps the edit"
+                )
+            } else {
+                "both are about the same lines: change the file by hand to what stood before or to what rmcp wrote".to_owned()
+            };
+            Failure::refused(&error).hint(format!("{next}\n{shown}"))
         }
         SiteError::Apply(ApplyError::Step { source, .. })
             if source.kind() == std::io::ErrorKind::PermissionDenied =>
         {
             Failure::refused(&error)
-                .hint("files of the system are changed by root: run it with sudo")
+                .hint("files of the system are changed by root, those of a user by that user")
         }
         SiteError::Apply(ApplyError::Step { .. } | ApplyError::Stuck { .. }) => {
             Failure::could_not_check(error)
         }
-        SiteError::Busy | SiteError::Plan(_) | SiteError::Apply(_) | SiteError::Undo(_) => {
-            Failure::refused(error)
-        }
+        SiteError::Busy
+        | SiteError::Plan(_)
+        | SiteError::Apply(_)
+        | SiteError::Undo(_)
+        | SiteError::ByHand { .. }
+        | SiteError::Outdated
+        | SiteError::NothingToConfirm => Failure::refused(error),
     }
 }

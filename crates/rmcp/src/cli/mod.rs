@@ -5,6 +5,7 @@ mod change;
 mod doctor;
 mod explain;
 mod output;
+mod status;
 mod write_recording;
 
 use args::{Arguments, Command};
@@ -48,8 +49,8 @@ pub(crate) fn run() -> std::process::ExitCode {
         Command::Doctor(doctor) => doctor::run(doctor, &output),
         Command::Explain(explain) => explain::run(explain, &output),
         Command::Apply(arguments) => change::apply(arguments, &output),
-        Command::Undo(arguments) => change::undo(arguments, &output),
-        Command::Status(arguments) => change::status(arguments, &output),
+        Command::Undo(arguments) => status::undo(arguments, &output),
+        Command::Status(arguments) => status::status(arguments, &output),
     };
     match result {
         Ok(code) => code.into(),
