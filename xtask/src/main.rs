@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod boot;
 mod corpus;
 mod data;
 mod demo;
@@ -54,6 +55,8 @@ enum Command {
     },
     /// Let the real shells, systemd and modprobe read what `rmcp apply` writes; installs them
     RealTools,
+    /// Change a Debian of its own, in a chroot and under QEMU, and see the kernel's words come and go; needs root
+    Boot,
     /// Fuzz every parser of hostile input
     Fuzz {
         /// One target; all where none is named.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Corpus { dir, wrong } => corpus::run(&dir, wrong),
         Command::Bench { log_mib } => bench::run(log_mib),
         Command::RealTools => real_tools::run(),
+        Command::Boot => boot::boot(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::MakeFatbin { out, targets } => fatbin::run(&out, &targets),
     };

@@ -4,13 +4,16 @@ use crate::run::{cargo, need_package};
 use anyhow::Result;
 
 /// Programs, and the Debian packages that hold them.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 9] = [
     ("dash", "dash"),
     ("bash", "bash"),
     ("zsh", "zsh"),
     ("fish", "fish"),
     ("modprobe", "kmod"),
     ("systemd-analyze", "systemd"),
+    ("grub-script-check", "grub-common"),
+    ("python3", "python3-venv"),
+    ("strace", "strace"),
 ];
 
 /// Installs what is missing and runs the tests that need it.
@@ -18,5 +21,9 @@ pub(crate) fn run() -> Result<()> {
     for (program, package) in TOOLS {
         need_package(program, package)?;
     }
-    cargo(&["test", "--package", "rmcp-change", "--test", "real_tools", "--", "--ignored"])
+    let shown = ["--", "--ignored", "--nocapture"];
+    for (package, test) in [("rmcp-change", "real_tools"), ("rmcp", "killed")] {
+        cargo(&[&["test", "--package", package, "--test", test][..], &shown].concat())?;
+    }
+    Ok(())
 }

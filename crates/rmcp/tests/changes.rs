@@ -4,64 +4,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use support::{entries, rmcp, testdata};
-
-/// Copies a machine that is to be changed.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_symlink() {
-            symlink(fs::read_link(&path).unwrap(), target).unwrap();
-        } else if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
-fn machine(name: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    copy(&testdata("machines").join(name), folder.path());
-    folder
-}
-
-/// Every file, folder and link but the journal.
-fn contents(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(root).unwrap().display().to_string();
-            if name == "var/lib/rmcp" {
-                continue;
-            }
-            if path.is_symlink() {
-                let target = fs::read_link(&path).unwrap().display().to_string();
-                found.insert(name, (0, target.into_bytes()));
-                continue;
-            }
-            let mode = fs::metadata(&path).unwrap().permissions().mode();
-            if path.is_dir() {
-                found.insert(name, (mode, Vec::new()));
-                folders.push(path);
-            } else {
-                found.insert(name, (mode, fs::read(&path).unwrap()));
-            }
-        }
-    }
-    // Folders in which a journal was made for the first time.
-    found.remove("var/lib");
-    found.remove("var");
-    found
-}
+use support::{contents, copy, entries, machine_copy, rmcp};
 
 struct Run {
     code: i32,
@@ -111,7 +56,7 @@ fn every_machine_comes_back_to_the_byte() {
 
 #[test]
 fn nothing_is_changed_without_a_yes() {
-    let machine = machine("rx6600-no-override");
+    let machine = machine_copy("rx6600-no-override");
     let before = contents(machine.path());
     let run = run(machine.path(), &["apply", "variable", "HIP_VISIBLE_DEVICES=0"]);
     assert_eq!(run.code, 5);
@@ -126,7 +71,7 @@ fn nothing_is_changed_without_a_yes() {
 
 #[test]
 fn twice_is_once() {
-    let machine = machine("rx5600xt-override-torch");
+    let machine = machine_copy("rx5600xt-override-torch");
     let arguments = ["apply", "unset-variable", "HSA_OVERRIDE_GFX_VERSION", "--yes"];
     let first = run(machine.path(), &arguments);
     assert_eq!(first.code, 0, "{}", first.error);
@@ -143,7 +88,7 @@ fn twice_is_once() {
 
 #[test]
 fn what_harms_or_does_nothing_is_refused() {
-    let machine = machine("rx6600-no-override");
+    let machine = machine_copy("rx6600-no-override");
     for (arguments, words) in [
         (&["apply", "kernel-parameter", "amdgpu.noretry=0", "--yes"][..], "does harm"),
         (&["apply", "kernel-parameter", "amdgpu.noretry=1", "--yes"], "does nothing here"),
@@ -159,7 +104,7 @@ fn what_harms_or_does_nothing_is_refused() {
 
 #[test]
 fn status_tells_pending_edited_and_dropped_apart() {
-    let machine = machine("rx6600-no-override");
+    let machine = machine_copy("rx6600-no-override");
     assert!(run(machine.path(), &["status"]).out.contains("no change was ever made"));
     let made = run(
         machine.path(),
@@ -186,7 +131,7 @@ fn status_tells_pending_edited_and_dropped_apart() {
 /// A process that died half-way leaves an entry without its mark; the next one puts things right.
 #[test]
 fn an_interrupted_change_is_taken_back_by_status() {
-    let machine = machine("rx6600-no-override");
+    let machine = machine_copy("rx6600-no-override");
     let before = contents(machine.path());
     run(machine.path(), &["apply", "variable", "HIP_VISIBLE_DEVICES=0", "--everybody", "--yes"]);
     fs::remove_file(machine.path().join("var/lib/rmcp/journal/0001.applied")).unwrap();
@@ -197,7 +142,7 @@ fn an_interrupted_change_is_taken_back_by_status() {
 
 #[test]
 fn the_documents_keep_their_contract() {
-    let machine = machine("rx6600-no-override");
+    let machine = machine_copy("rx6600-no-override");
     let json = |arguments: &[&str]| -> serde_json::Value {
         let run = run(machine.path(), arguments);
         serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{arguments:?}: {}", run.error))

@@ -139,6 +139,10 @@ impl<'d> Draft<'d> {
         self.plan.one_start = true;
     }
 
+    pub(super) fn is_for_one_start(&self) -> bool {
+        self.plan.one_start
+    }
+
     pub(super) fn way_back(&mut self, line: String) {
         if !self.plan.way_back.contains(&line) {
             self.plan.way_back.push(line);

@@ -62,6 +62,9 @@ pub(super) fn plan(
     }
     draft.takes_effect(TakesEffect::NextBoot);
     draft.way_back(match loader {
+        _ if draft.is_for_one_start() => {
+            "start it again: the words are used for one start alone".to_owned()
+        }
         "rpm-ostree" | "bootc" => {
             "at the boot menu choose the second entry, which is the system without the change"
                 .to_owned()
@@ -199,11 +202,13 @@ fn plan_entries(
     Ok(())
 }
 
-/// Returns path and text of every boot loader entry.
+/// Returns path and text of every boot loader entry but our own for one start.
 fn entries(draft: &Draft<'_>) -> Result<Vec<(String, String)>, PlanError> {
     let mut found = Vec::new();
     for folder in ENTRY_FOLDERS {
-        for name in draft.list(folder)?.iter().filter(|name| name.ends_with(".conf")) {
+        let names = draft.list(folder)?;
+        let is_entry = |name: &&String| name.ends_with(".conf") && !name.starts_with(once::ENTRY);
+        for name in names.iter().filter(is_entry) {
             let path = format!("{folder}/{name}");
             if let Some(text) = draft.read(&path)? {
                 found.push((path, text));

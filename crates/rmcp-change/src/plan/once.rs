@@ -22,7 +22,7 @@ const GRUB_PART: &str = "/etc/grub.d/09_rmcp_once";
 /// The additional entry. Entries without a key to sort by are started in the order of their names, last first,
 /// and this name is first.
 /// Source: UAPI.1 Boot Loader Specification, "Sorting"; for GRUB, Fedora's `blscfg.c`.
-const ENTRY: &str = "0-rmcp-once";
+pub(super) const ENTRY: &str = "0-rmcp-once";
 
 /// Who reads the additional entry.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! A machine with everything that a change can be about, laid anew for each test, and stand-ins for the
 //! programs that a change starts.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Where the shipped machines and logs are, and how the program is started.
+//! Where the shipped machines and logs are, how the program is started, and copies of machines to be changed.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(
@@ -8,6 +8,9 @@
 )]
 
 use assert_cmd::Command;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// Returns the folder `testdata/NAME`.
@@ -18,7 +21,7 @@ pub(crate) fn testdata(name: &str) -> PathBuf {
 /// Returns the entries of a folder of `testdata`, sorted.
 pub(crate) fn entries(name: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
-        std::fs::read_dir(testdata(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        fs::read_dir(testdata(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.sort();
     found
 }
@@ -33,4 +36,57 @@ pub(crate) fn rmcp(arguments: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rmcp"));
     command.args(arguments).env_clear().current_dir(testdata("..").canonicalize().unwrap());
     command
+}
+
+/// Copies a machine that is to be changed.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_symlink() {
+            symlink(fs::read_link(&path).unwrap(), target).unwrap();
+        } else if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+pub(crate) fn machine_copy(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&testdata("machines").join(name), folder.path());
+    folder
+}
+
+/// Every file, folder and link but the journal.
+pub(crate) fn contents(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            if name == "var/lib/rmcp" {
+                continue;
+            }
+            if path.is_symlink() {
+                let target = fs::read_link(&path).unwrap().display().to_string();
+                found.insert(name, (0, target.into_bytes()));
+                continue;
+            }
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            if path.is_dir() {
+                found.insert(name, (mode, Vec::new()));
+                folders.push(path);
+            } else {
+                found.insert(name, (mode, fs::read(&path).unwrap()));
+            }
+        }
+    }
+    // Folders in which a journal was made for the first time.
+    found.remove("var/lib");
+    found.remove("var");
+    found
 }
