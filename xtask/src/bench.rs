@@ -1,6 +1,6 @@
 //! Speed against a peer in the same run. Figures alone say nothing on a shared machine; ratios do.
 
-use crate::run::{cargo, need_package, release_binary, top};
+use crate::run::{cargo, need_package, release_binary, run as start, top};
 use anyhow::{Context, Result, bail};
 use rmcp_knowledge::Knowledge;
 use std::fmt::Write as _;
@@ -19,6 +19,8 @@ const LOG_RUNS: usize = 3;
 const DOCTOR_MS: f64 = 10.0;
 const EXPLAIN_MB_PER_S: f64 = 200.0;
 const EXPLAIN_PEAK_MB: f64 = 64.0;
+const PLAN_MS: f64 = 30.0;
+const STATUS_MS: f64 = 20.0;
 
 /// Measures, prints, and fails where a bar is missed.
 pub(crate) fn run(log_mib: u64) -> Result<()> {
@@ -26,7 +28,7 @@ pub(crate) fn run(log_mib: u64) -> Result<()> {
     need_package("rocminfo", "rocminfo")?;
     need_package("rg", "ripgrep")?;
     need_package("/usr/bin/time", "time")?;
-    let missed: Vec<String> = [doctor()?, explain(log_mib)?].concat();
+    let missed: Vec<String> = [doctor()?, changes()?, explain(log_mib)?].concat();
     if !missed.is_empty() {
         bail!("{}", missed.join("; "));
     }
@@ -72,6 +74,49 @@ fn doctor() -> Result<Vec<String>> {
         worst < DOCTOR_MS,
         format!("doctor takes {worst:.1} ms on {name}, the bar is {DOCTOR_MS} ms"),
     ))
+}
+
+/// A plan with its difference, and the status of several changes, beside `rmcp doctor` on the same machine: both
+/// read the machine first.
+fn changes() -> Result<Vec<String>> {
+    let machine = tempfile::tempdir()?;
+    let source = top().join("testdata/machines/rx5600xt-override-torch/.");
+    let root = machine.path().display().to_string();
+    start("cp", &["-r", &source.display().to_string(), &root])?;
+    let wanted: [&[&str]; 4] = [
+        &["kernel-parameter", "pcie_aspm=off"],
+        &["module-option", "gttsize=8192"],
+        &["variable", "HIP_VISIBLE_DEVICES=0"],
+        &["unset-variable", "HSA_OVERRIDE_GFX_VERSION"],
+    ];
+    let in_machine = |arguments: &[&str]| rmcp(&[arguments, &["--root", &root]].concat());
+    for change in wanted {
+        in_machine(&[&["apply", "--yes"], change].concat()).status()?;
+    }
+    let mut rows = [
+        ("rmcp doctor, the same machine", in_machine(&["doctor"]), f64::INFINITY),
+        (
+            "rmcp apply --dry-run: plan and difference",
+            in_machine(&["apply", "--dry-run", "kernel-parameter", "iommu=soft"]),
+            PLAN_MS,
+        ),
+        ("rmcp status: four changes", in_machine(&["status"]), STATUS_MS),
+    ];
+    let mut times = vec![Vec::new(); rows.len()];
+    for _ in 0..RUNS {
+        for ((_, command, _), times) in rows.iter_mut().zip(&mut times) {
+            times.push(time(command)?);
+        }
+    }
+    println!("changes: median of {RUNS} runs each, taken in turn");
+    let medians: Vec<f64> =
+        times.into_iter().map(|times| median(times).as_secs_f64() * 1e3).collect();
+    let mut bars = Vec::new();
+    for ((name, _, bar), now) in rows.iter().zip(&medians) {
+        println!("  {name:<44} {now:7.2} ms  {:.2} of doctor", now / medians[0]);
+        bars.extend(missed(now < bar, format!("{name} takes {now:.1} ms, the bar is {bar} ms")));
+    }
+    Ok(bars)
 }
 
 /// `rmcp explain` on a long log, beside ripgrep looking for the same fixed texts and counting lines.

@@ -159,17 +159,36 @@ fn expect(text: &str, expected: &[&str]) -> Result<()> {
 
 /// The initramfs and the accounts of the system, by Debian's own programs.
 fn in_chroot(system: &Path) -> Result<()> {
-    println!("\n=== In a chroot: update-initramfs, usermod and gpasswd");
+    println!("\n=== In a chroot: update-initramfs");
     let listed = "lsinitramfs /boot/initrd.img-* | grep rmcp.conf || echo not in the initramfs";
     let made = format!("rmcp apply module-option gttsize=8192 --yes && {listed}");
     expect(&chroot(system, &made)?, &["change 1 is made", "etc/modprobe.d/rmcp.conf"])?;
     expect(&chroot(system, &format!("rmcp undo 1 --yes && {listed}"))?, &["not in the initramfs"])?;
-    let accounts = "md5sum /etc/group /etc/gshadow > /root/sums; useradd -m tester; groupadd -f -r render; md5sum /etc/group /etc/gshadow > /root/sums; SUDO_UID=$(id -u tester) rmcp apply group render video --yes; id -nG tester";
-    expect(&chroot(system, accounts)?, &["change 2 is made", "tester video render"])
-        .or_else(|_| expect(&chroot(system, "id -nG tester")?, &["render", "video"]))?;
-    let back = "rmcp undo --last --yes; id -nG tester; md5sum -c /root/sums && rm /root/sums";
+
+    println!("\n=== In a chroot: usermod and gpasswd, asked for by sudo");
+    let accounts = "useradd -m -s /bin/sh tester; groupadd -f -r render; md5sum /etc/group /etc/gshadow >/root/sums; SUDO_UID=$(id -u tester) rmcp apply group render video --yes; for group in render video; do id -nG tester | grep -qw $group && echo is in $group; done";
+    expect(&chroot(system, accounts)?, &["change 2 is made", "is in render", "is in video"])?;
+    let back = "rmcp undo --last --yes; md5sum -c /root/sums && rm /root/sums";
     expect(&chroot(system, back)?, &["/etc/group: OK", "/etc/gshadow: OK"])?;
-    chroot(system, "rm -r /var/lib/rmcp")?;
+
+    println!("\n=== In a chroot: a user without rights, and root for that user");
+    let asked = "chroot --userspec=tester:tester / env HOME=/home/tester rmcp apply variable HIP_VISIBLE_DEVICES=0 --everybody --yes; echo ends with $?";
+    let said = chroot(system, asked)?;
+    expect(&said, &["sudo /usr/local/bin/rmcp apply --plan /home/tester/", "ends with 5"])?;
+    let command = said.lines().find_map(|line| line.trim().strip_prefix("sudo "));
+    let command = command.context("no command for root")?;
+    let altered = format!(
+        "cp -a /home/tester/.local /root/kept; sed -i s/DEVICES/DEVIL/ /home/tester/.local/state/rmcp/plans/*; {command} --yes; rm -r /home/tester/.local; mv /root/kept /home/tester/.local"
+    );
+    expect(&chroot(system, &altered)?, &["is not the plan that was shown"])?;
+    expect(
+        &chroot(system, &format!("{command} --yes; rmcp status"))?,
+        &["change 3 is made: active, seen"],
+    )?;
+    expect(
+        &chroot(system, "rmcp undo --all --yes; ls /etc/profile.d; rm -r /var/lib/rmcp")?,
+        &["change 3 is taken back"],
+    )?;
     Ok(())
 }
 

@@ -4,6 +4,8 @@
 //! dump and its target (`path`, `kind`, `gfx`). Kinds that begin with `control` stand for texts without a
 //! fault of their own, for which `none` is right.
 
+use crate::grub;
+use crate::run::cargo;
 use anyhow::{Context, Result, bail};
 use rmcp_host::log::{LogScanner, parse_pasted};
 use rmcp_host::{Caller, Machine};
@@ -50,6 +52,12 @@ pub(crate) fn run(dir: &Path, wrong: bool) -> Result<()> {
             failures.extend(fixtures(first, &rows, wrong)?);
             seen += rows.len();
             break;
+        }
+    }
+    for folder in [dir.join("fixtures/grub"), dir.join("grub")] {
+        if folder.is_dir() {
+            cargo(&["build", "--release", "--quiet", "--package", "rmcp"])?;
+            seen += grub::samples(&folder)?;
         }
     }
     if seen == 0 {

@@ -12,7 +12,7 @@ struct Scene {
     look: &'static str,
 }
 
-const SCENES: [Scene; 3] = [
+const SCENES: [Scene; 4] = [
     Scene {
         title: "A made-up machine: an RX 5600 XT under the advice that most pages give",
         arguments: &["doctor", "--root", "testdata/machines/rx5600xt-override-torch"],
@@ -35,6 +35,12 @@ const SCENES: [Scene; 3] = [
         ],
         exit_code: 0,
         look: "0x29 is recognised through the progress bar, and narrowed by the machine: gfx1030 code on gfx1010",
+    },
+    Scene {
+        title: "What RMCP would change on that machine; nothing is changed here",
+        arguments: &["apply", "--dry-run", "--root", "testdata/machines/rx5600xt-override-torch"],
+        exit_code: 0,
+        look: "the lines that set the two harmful variables, switched off in two files",
     },
 ];
 

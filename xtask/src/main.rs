@@ -12,6 +12,7 @@ mod data;
 mod demo;
 mod fatbin;
 mod fuzz;
+mod grub;
 mod layers;
 mod real_tools;
 mod run;
@@ -39,7 +40,7 @@ enum Command {
     CheckLayers,
     /// Check the knowledge base: schema, references, texts of signatures, dead rows
     CheckData,
-    /// Measure `explain` and the readers on a folder of logs and fixtures: prints the confusion table
+    /// Measure `explain`, the readers and changes of GRUB on a folder of logs and fixtures
     Corpus {
         /// The folder: `logs/index.jsonl` and `fixtures/index.jsonl`, or one of them.
         dir: PathBuf,

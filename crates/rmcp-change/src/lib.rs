@@ -19,5 +19,5 @@ pub use journal::{Entry, Journal, JournalError, Kept};
 pub use plan_file::{PlanFile, PlanFileError};
 pub use real_disk::{CommandRunner, Lock, NoCommands, RealDisk, SystemCommands};
 pub use standing::{NoWitness, Witness, standing};
-pub use transaction::{ApplyError, Recovery, UndoError, apply, recover, sha256, undo};
+pub use transaction::{ApplyError, EditedFile, Recovery, UndoError, apply, recover, sha256, undo};
 pub use witness::LiveWitness;

@@ -175,14 +175,23 @@ fn is_link(folder: &OwnedFd, name: &str) -> bool {
 /// Refuses what others could have put there, or could change behind our back.
 fn check_owner(path: &str, stat: &Stat) -> io::Result<()> {
     let us = rustix::process::geteuid().as_raw();
-    if stat.st_uid != 0 && stat.st_uid != us {
-        return Err(refused(path, "belongs to another user"));
+    match distrust(stat.st_uid, stat.st_mode, us) {
+        Some(why) => Err(refused(path, why)),
+        None => Ok(()),
     }
-    let sticky = stat.st_mode & 0o1000 != 0;
-    if stat.st_mode & 0o002 != 0 && !sticky {
-        return Err(refused(path, "may be written by everybody"));
+}
+
+/// Returns why a file or folder with this owner and mode is not to be trusted by a user.
+fn distrust(owner: u32, mode: u32, us: u32) -> Option<&'static str> {
+    let everybody_may_write = mode & 0o002 != 0;
+    let sticky = mode & 0o1000 != 0;
+    if owner != 0 && owner != us {
+        Some("belongs to another user")
+    } else if everybody_may_write && !sticky {
+        Some("may be written by everybody")
+    } else {
+        None
     }
-    Ok(())
 }
 
 fn attributes(file: &OwnedFd) -> io::Result<Vec<(String, Vec<u8>)>> {
@@ -319,5 +328,29 @@ impl<R: CommandRunner> Disk for RealDisk<R> {
 
     fn starts_programs(&self) -> bool {
         self.runner.starts_programs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_own_or_may_write_is_not_trusted() {
+        for (owner, mode, us, trusted) in [
+            (0, 0o755, 0, true),
+            (0, 0o755, 1000, true),
+            (1000, 0o700, 1000, true),
+            // Root must not follow into what a user could have prepared.
+            (1000, 0o755, 0, false),
+            (1001, 0o755, 1000, false),
+            (0, 0o777, 0, false),
+            (0, 0o1777, 0, true),
+            (0, 0o666, 0, false),
+            (1000, 0o664, 1000, true),
+        ] {
+            let case = format!("owner {owner}, mode {mode:o}, user {us}");
+            assert_eq!(distrust(owner, mode, us).is_none(), trusted, "{case}");
+        }
     }
 }

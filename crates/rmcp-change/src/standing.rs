@@ -106,12 +106,10 @@ fn files(
     Ok((dropped, edited))
 }
 
-/// Returns what is known now against what was wished; a change that was inert when it was made with open eyes
-/// does not become worse by staying so.
+/// Returns what is known now against what was wished, and was not known when it was made.
 fn expired(planner: &Planner<'_>, entry: &Entry) -> Option<String> {
-    let now: Vec<_> = entry.plan.wishes.iter().filter_map(|wish| planner.objection(wish)).collect();
-    let (_, why) = now.into_iter().find(|(_, why)| !entry.plan.known.contains(why))?;
-    Some(why)
+    let now = entry.plan.wishes.iter().flat_map(|wish| planner.objections(wish));
+    now.into_iter().find(|objection| !entry.plan.known.contains(objection))
 }
 
 /// What the checks of a change found.
@@ -130,7 +128,8 @@ impl Seen {
         let mut environments: Vec<(&Reader, Option<BTreeMap<String, String>>)> = Vec::new();
         for check in &entry.plan.checks {
             match check {
-                Check::Contains { .. } if entry.without_programs => seen.unknown = true,
+                // Nobody has started the program that would have written it.
+                Check::Contains { .. } if entry.without_programs => {}
                 Check::Contains { path, text } => {
                     let there = planner.disk.exists(folder_of(path))?;
                     let state = if there { planner.disk.read(path).ok().flatten() } else { None };

@@ -75,21 +75,8 @@ pub enum UndoError {
         path: String,
     },
     /// Somebody has edited a file since.
-    #[error("{path} was edited since change {id}")]
-    Edited {
-        /// The change.
-        id: u32,
-        /// The file.
-        path: String,
-        /// What stood in it before the change.
-        before: Option<String>,
-        /// What the change wrote.
-        after: Option<String>,
-        /// What stands in it now; bytes that are no UTF-8 are replaced.
-        now: Option<String>,
-        /// What would stand in it without the change but with the edit; none where both are about the same lines.
-        merged: Option<String>,
-    },
+    #[error("{} was edited since change {}", .0.path, .0.id)]
+    Edited(Box<EditedFile>),
     /// The disk.
     #[error("{what}: {source}")]
     Step {
@@ -98,6 +85,23 @@ pub enum UndoError {
         /// The system's error.
         source: io::Error,
     },
+}
+
+/// A file that somebody has edited since a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditedFile {
+    /// The change.
+    pub id: u32,
+    /// The file.
+    pub path: String,
+    /// What stood in it before the change.
+    pub before: Option<String>,
+    /// What the change wrote.
+    pub after: Option<String>,
+    /// What stands in it now; bytes that are no UTF-8 are replaced.
+    pub now: Option<String>,
+    /// What would stand in it without the change but with the edit; none where both are about the same lines.
+    pub merged: Option<String>,
 }
 
 /// What became of a change that was taken back.
@@ -538,14 +542,14 @@ fn merge_edits(
                     Ok(text) => text,
                     Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
                 };
-                return Err(UndoError::Edited {
+                return Err(UndoError::Edited(Box::new(EditedFile {
                     id: entry.id,
                     path: path.clone(),
                     before: before.clone(),
                     after: after.clone(),
                     now: text.map(shown),
                     merged,
-                });
+                })));
             }
         }
     }

@@ -133,12 +133,12 @@ fn an_edit_of_somebody_else_is_not_lost() {
     make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap();
     fs::write(folder.path().join("etc/environment"), "A=2\nmine=1\n").unwrap();
     match undo(&disk, &journal, 1, false) {
-        Err(UndoError::Edited { path, before, after, now, merged, .. }) => {
-            assert_eq!(path, "/etc/environment");
-            assert_eq!(before.as_deref(), Some("A=1\n"));
-            assert_eq!(after.as_deref(), Some("A=2\n"));
-            assert_eq!(now.as_deref(), Some("A=2\nmine=1\n"));
-            assert_eq!(merged, None, "both are about neighbouring lines");
+        Err(UndoError::Edited(file)) => {
+            assert_eq!(file.path, "/etc/environment");
+            assert_eq!(file.before.as_deref(), Some("A=1\n"));
+            assert_eq!(file.after.as_deref(), Some("A=2\n"));
+            assert_eq!(file.now.as_deref(), Some("A=2\nmine=1\n"));
+            assert_eq!(file.merged, None, "both are about neighbouring lines");
         }
         other => panic!("{other:?}"),
     }
@@ -206,8 +206,8 @@ fn an_edit_is_kept_where_that_is_wanted() {
     make(&disk, &write_plan("/etc/environment", Some(lines), "a\nb\nc\nd\nE\n")).unwrap();
     fs::write(&path, "mine\na\nb\nc\nd\nE\n").unwrap();
     match undo(&disk, &journal, 1, false) {
-        Err(UndoError::Edited { merged, .. }) => {
-            assert_eq!(merged.as_deref(), Some("mine\na\nb\nc\nd\ne\n"));
+        Err(UndoError::Edited(file)) => {
+            assert_eq!(file.merged.as_deref(), Some("mine\na\nb\nc\nd\ne\n"));
         }
         other => panic!("{other:?}"),
     }

@@ -47,6 +47,39 @@ fn when(takes_effect: TakesEffect) -> &'static str {
     }
 }
 
+/// Returns the page that shows what taking a change back does.
+pub fn undo_text(id: u32, plan: &Plan, palette: Palette) -> String {
+    let title = format!("take back change {id}: {}", plan.title);
+    let mut lines = vec![palette.bold(&clean(&title)), String::new()];
+    let (commands, files): (Vec<&Step>, Vec<&Step>) =
+        plan.steps.iter().rev().partition(|step| matches!(step, Step::Run { .. }));
+    for step in files.into_iter().chain(commands) {
+        match step {
+            Step::MakeFolder { path, .. } => {
+                lines.push(format!("remove the folder {} if it is empty", clean(path)));
+            }
+            Step::Write { path, before, after, .. } => {
+                lines.extend(difference(path, after.as_deref(), before.as_deref(), palette));
+            }
+            Step::Move { from, to } => lines.push(format!("move {} to {}", clean(to), clean(from))),
+            Step::Run { undo, rewrites, .. } => {
+                let command = palette.command(&clean(&undo.join(" ")));
+                let line = match (undo.is_empty(), rewrites.is_empty()) {
+                    (true, true) => continue,
+                    (false, true) => format!("run {command}"),
+                    (true, false) => format!("restore {}", clean(&rewrites.join(", "))),
+                    (false, false) => format!(
+                        "restore {}, or run {command} where it was written since",
+                        clean(&rewrites.join(", "))
+                    ),
+                };
+                lines.push(line);
+            }
+        }
+    }
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
 /// Returns where a change stands, in a few words.
 pub fn standing_text(standing: &Standing) -> String {
     let text = match standing {

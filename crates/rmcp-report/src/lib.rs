@@ -6,7 +6,7 @@ mod json;
 mod style;
 mod text;
 
-pub use change::{edited_text, plan_text, standing_text};
+pub use change::{edited_text, plan_text, standing_text, undo_text};
 pub use json::{diagnosis_json, explanation_json};
 pub use style::Palette;
 pub use text::{Detail, diagnosis_text, explanation_text};

@@ -174,6 +174,7 @@ impl Site {
             home: self.home.as_deref(),
             interposer: self.interposer.as_deref(),
             knowledge: Knowledge::embedded(),
+            advice: &self.diagnosis.plan,
             allow_inert: allowed.inert,
             permanent: allowed.permanent,
         }
@@ -320,14 +321,16 @@ impl Site {
         Ok((entry, made))
     }
 
-    /// Returns the numbers of the changes in force, latest first.
+    /// Returns the changes in force, latest first.
     ///
     /// # Errors
     /// [`SiteError::Journal`].
-    pub fn applied(&self) -> Result<Vec<u32>, SiteError> {
-        let entries = self.journal.entries(&self.disk)?;
-        let applied = entries.iter().rev().filter(|(_, state)| *state == ChangeState::Applied);
-        Ok(applied.map(|(entry, _)| entry.id).collect())
+    pub fn applied(&self) -> Result<Vec<Entry>, SiteError> {
+        let entries = self.journal.entries(&self.disk)?.into_iter().rev();
+        Ok(entries
+            .filter(|(_, state)| *state == ChangeState::Applied)
+            .map(|(entry, _)| entry)
+            .collect())
     }
 
     /// Takes back what was interrupted, and returns every change with where it stands.

@@ -2,7 +2,7 @@
 //! a machine: the machine is then as before or as after, and `rmcp status` says which. `cargo xtask real-tools`
 //! installs strace, which does it, and runs this.
 
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests copy machines")]
+#![expect(clippy::disallowed_methods, reason = "tests copy machines")]
 
 mod support;
 

@@ -15,7 +15,7 @@ use crate::edit::EditError;
 use draft::Draft;
 use rmcp_knowledge::Knowledge;
 use rmcp_knowledge::schema::Effect;
-use rmcp_model::{GfxTarget, HostFacts, PciId, Plan, Version, Wish};
+use rmcp_model::{Advice, GfxTarget, HostFacts, PciId, Plan, Version, Wish};
 use std::io;
 
 /// Why there is no plan.
@@ -95,6 +95,8 @@ pub struct Planner<'a> {
     pub interposer: Option<&'a str>,
     /// What is known.
     pub knowledge: &'a Knowledge,
+    /// What the diagnosis of the machine advises.
+    pub advice: &'a [Advice],
     /// Whether to plan what is known to do nothing here.
     pub allow_inert: bool,
     /// Whether kernel words hold for good at once, rather than for one start until they are confirmed.
@@ -124,7 +126,7 @@ impl Planner<'_> {
         }
         let mut plan = draft.finish();
         plan.wishes = wishes.to_vec();
-        plan.known = wishes.iter().filter_map(|wish| Some(self.objection(wish)?.1)).collect();
+        plan.known = wishes.iter().flat_map(|wish| self.objections(wish)).collect();
         Ok(plan)
     }
 
@@ -133,9 +135,9 @@ impl Planner<'_> {
         self.host.kernel.release.value().and_then(|text| Version::parse_prefix(text))
     }
 
-    /// Returns what the knowledge base says against a wish on this machine now; none where it says nothing.
-    pub fn objection(&self, wish: &Wish) -> Option<(Effect, String)> {
-        let bad = |effect| matches!(effect, Effect::Harmful | Effect::Inert);
+    /// Returns what speaks against a wish on this machine now: what it does by the knowledge base, and what the
+    /// diagnosis advises to the contrary.
+    pub fn objections(&self, wish: &Wish) -> Vec<String> {
         let parameter = |name: &str, value: &str| {
             self.knowledge.judge_parameter(name, value, self.gfx, self.kernel())
         };
@@ -156,12 +158,20 @@ impl Planner<'_> {
             | Wish::MiopenCache
             | Wish::Interposer { .. } => Vec::new(),
         };
-        // Harm weighs more than nothing.
-        let worst = verdicts
+        let bad = verdicts
             .iter()
-            .filter(|verdict| bad(verdict.effect))
-            .min_by_key(|verdict| verdict.effect == Effect::Inert)?;
-        Some((worst.effect, format!("{}: {}", worst.switch.name, worst.why)))
+            .filter(|verdict| matches!(verdict.effect, Effect::Harmful | Effect::Inert))
+            .map(|verdict| format!("{}: {}", verdict.switch.name, verdict.why));
+        let contrary = self.advice.iter().filter(|advice| {
+            advice.wishes.iter().any(|other| match (wish, other) {
+                (Wish::Variable { name, .. }, Wish::UnsetVariable { name: unset }) => name == unset,
+                (Wish::UnsetVariable { name: unset }, Wish::Variable { name, .. }) => name == unset,
+                _ => false,
+            })
+        });
+        let contrary = contrary
+            .map(|advice| format!("rmcp doctor advises the contrary here ({})", advice.finding));
+        bad.chain(contrary).collect()
     }
 
     /// Refuses what does harm, and what does nothing unless that is allowed.

@@ -330,6 +330,7 @@ pub(crate) fn planner<'a>(
         home: Some(HOME),
         interposer: Some("/usr/lib/rmcp/librmcp_interposer.so"),
         knowledge: Knowledge::embedded(),
+        advice: &[],
         allow_inert: true,
         permanent,
     }

@@ -107,9 +107,17 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Without a change, what `rmcp doctor` advises for this machine is made.")]
+#[command(
+    args_conflicts_with_subcommands = false,
+    subcommand_value_name = "CHANGE",
+    subcommand_help_heading = "Changes"
+)]
 pub(crate) struct Apply {
     #[command(subcommand)]
     pub(crate) what: Option<ApplyWhat>,
+    /// A remedy that `rmcp doctor --verbose` names, such as unset-override.
+    #[arg(value_name = "REMEDY", conflicts_with_all = ["plan", "from"])]
+    pub(crate) remedy: Option<String>,
     /// Carry out a plan that was shown to a user without the rights for it; its hash stands in its name.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
@@ -180,9 +188,6 @@ pub(crate) enum ApplyWhat {
         #[command(flatten)]
         reader: ReaderArgs,
     },
-    /// A remedy that `rmcp doctor --verbose` names, such as unset-override
-    #[command(external_subcommand)]
-    Remedy(Vec<String>),
 }
 
 /// For whom a variable is set; for this user where nothing is said.

@@ -7,7 +7,7 @@ use crate::cli::output::Output;
 use rmcp::model::{Advice, ExitCode, Plan, Standing, Step, Wish};
 use rmcp::{Allowed, Caller, Made, Site, SiteError, Split};
 use rmcp_change::plan::PlanError;
-use rmcp_change::{ApplyError, PlanFile, PlanFileError, UndoError};
+use rmcp_change::{ApplyError, EditedFile, PlanFile, PlanFileError, UndoError};
 use rmcp_report::{edited_text, plan_text, standing_text};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal, Read, Write};
@@ -35,13 +35,12 @@ pub(crate) fn apply(arguments: &Apply, output: &Output) -> Result<ExitCode, Fail
         );
     }
     let site = open(root)?;
-    let wishes = match (&arguments.what, &arguments.from) {
-        (None, None) => advised(&site, output)?,
-        (None, Some(path)) => wishes_of_document(path)?,
-        (Some(_), Some(_)) => {
-            return Err(Failure::usage("--from holds the whole change; name no other"));
-        }
-        (Some(what), None) => wishes(what, &site, root)?,
+    let wishes = match (&arguments.what, &arguments.remedy, &arguments.from) {
+        (None, None, None) => advised(&site, output)?,
+        (Some(what), None, None) => vec![wish(what, root)],
+        (None, Some(id), None) => site.remedy(id).map_err(failure)?,
+        (None, None, Some(path)) => wishes_of_document(path)?,
+        _ => return Err(Failure::usage("one change at a time")),
     };
     if wishes.is_empty() {
         return Ok(ExitCode::Success);
@@ -146,35 +145,28 @@ fn document(plan: &Plan, change: Option<u32>, for_root: Option<&[String]>) -> se
     json!({ "schema": "rmcp.apply/1", "plan": plan, "change": change, "for_root": for_root })
 }
 
+/// Returns the time to the second, which is what people compare.
 pub(crate) fn now() -> String {
-    jiff::Timestamp::now().to_string()
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
-fn wishes(what: &ApplyWhat, site: &Site, root: Option<&Path>) -> Result<Vec<Wish>, Failure> {
-    Ok(match what {
-        ApplyWhat::KernelParameter { words } => vec![Wish::KernelWords { words: words.clone() }],
+/// Returns the wish that was typed.
+fn wish(what: &ApplyWhat, root: Option<&Path>) -> Wish {
+    match what {
+        ApplyWhat::KernelParameter { words } => Wish::KernelWords { words: words.clone() },
         ApplyWhat::ModuleOption { option: (name, value) } => {
-            vec![Wish::ModuleOption { name: name.clone(), value: value.clone() }]
+            Wish::ModuleOption { name: name.clone(), value: value.clone() }
         }
         ApplyWhat::Variable { variable: (name, value), reader } => {
             let (name, value) = (name.clone(), value.clone());
-            vec![Wish::Variable { name, value, reader: reader.reader(root) }]
+            Wish::Variable { name, value, reader: reader.reader(root) }
         }
-        ApplyWhat::UnsetVariable { name } => vec![Wish::UnsetVariable { name: name.clone() }],
-        ApplyWhat::Group { groups } => vec![Wish::Groups { groups: groups.clone() }],
-        ApplyWhat::MiopenCache => vec![Wish::MiopenCache],
-        ApplyWhat::Interposer { reader } => vec![Wish::Interposer { reader: reader.reader(root) }],
-        ApplyWhat::Remedy(words) => match words.as_slice() {
-            [id] => site.remedy(id).map_err(failure)?,
-            _ => {
-                return Err(Failure::usage(format!(
-                    "one remedy at a time, not {}",
-                    words.join(" ")
-                ))
-                .hint("options stand in front of its name"));
-            }
-        },
-    })
+        ApplyWhat::UnsetVariable { name } => Wish::UnsetVariable { name: name.clone() },
+        ApplyWhat::Group { groups } => Wish::Groups { groups: groups.clone() },
+        ApplyWhat::MiopenCache => Wish::MiopenCache,
+        ApplyWhat::Interposer { reader } => Wish::Interposer { reader: reader.reader(root) },
+    }
 }
 
 /// Returns what `doctor` advises for this machine.
@@ -269,7 +261,8 @@ pub(crate) fn failure(error: SiteError) -> Failure {
         | SiteError::Open(_)
         | SiteError::Journal(_) => Failure::could_not_check(error),
         SiteError::UnknownRemedy(_) => Failure::usage(error),
-        SiteError::Undo(UndoError::Edited { id, before, after, now, merged, .. }) => {
+        SiteError::Undo(UndoError::Edited(file)) => {
+            let EditedFile { id, before, after, now, merged, .. } = &**file;
             let shown = edited_text(before.as_deref(), after.as_deref(), now.as_deref());
             let next = if merged.is_some() {
                 format!(

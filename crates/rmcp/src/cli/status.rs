@@ -7,20 +7,24 @@ use crate::cli::output::Output;
 use rmcp::model::ExitCode;
 use rmcp::{Site, StandingChange};
 use rmcp_change::Recovery;
-use rmcp_report::standing_text;
+use rmcp_report::{standing_text, undo_text};
 use serde_json::json;
 
 pub(crate) fn undo(arguments: &Undo, output: &Output) -> Result<ExitCode, Failure> {
     let site = open(arguments.how.root.as_deref())?;
     let applied = site.applied().map_err(failure)?;
-    let ids = match (arguments.id, arguments.all) {
+    let ids: Vec<u32> = match (arguments.id, arguments.all) {
         (Some(id), _) => vec![id],
-        (None, true) => applied,
-        (None, false) => applied.into_iter().take(1).collect(),
+        (None, true) => applied.iter().map(|entry| entry.id).collect(),
+        (None, false) => applied.iter().take(1).map(|entry| entry.id).collect(),
     };
+    if output.format == Format::Text {
+        for entry in applied.iter().filter(|entry| ids.contains(&entry.id)) {
+            output.write(&undo_text(entry.id, &entry.plan, output.palette));
+        }
+    }
     if !ids.is_empty() {
-        let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        confirm(&arguments.how, &format!("Take back {}?", list.join(", ")))?;
+        confirm(&arguments.how, "Take this back?")?;
     }
     let mut undone = Vec::new();
     for id in ids {
