@@ -4,7 +4,7 @@ use crate::run::{cargo, need_package};
 use anyhow::Result;
 
 /// Programs, and the Debian packages that hold them.
-const TOOLS: [(&str, &str); 9] = [
+const TOOLS: [(&str, &str); 10] = [
     ("dash", "dash"),
     ("bash", "bash"),
     ("zsh", "zsh"),
@@ -12,6 +12,7 @@ const TOOLS: [(&str, &str); 9] = [
     ("modprobe", "kmod"),
     ("systemd-analyze", "systemd"),
     ("grub-script-check", "grub-common"),
+    ("bootctl", "systemd-boot"),
     ("python3", "python3-venv"),
     ("strace", "strace"),
 ];

@@ -9,6 +9,7 @@
 
 mod support;
 
+use rmcp_change::edit::entry::copy_for_once;
 use rmcp_change::edit::grub::once_script;
 use rmcp_change::edit::modprobe::set_option;
 use rmcp_change::edit::variables::{Dialect, file_for};
@@ -262,4 +263,35 @@ fn grub_accepts_the_part_for_one_start() {
     fs::write(&config, printed.replace("fi\n", "")).unwrap();
     let broken = Command::new("grub-script-check").arg(&config).output().unwrap();
     assert!(!broken.status.success(), "the check does look");
+}
+
+/// The additional entry is not the one that systemd-boot starts by itself, whatever the others are called.
+#[test]
+#[ignore = "needs systemd-boot and a mount namespace: cargo xtask real-tools"]
+fn an_entry_for_one_start_is_never_the_default() {
+    let entry = |name: &str| format!("title {name}\nversion 6.1\nlinux /vmlinuz\noptions quiet\n");
+    let names = ["arch", "Pop_OS-current", "6a9857a3-6.12", "a9fe-6.1", "Auto", "debian-6.12", "0"];
+    for key in ["", "sort-key debian\n"] {
+        let folder = tempfile::tempdir().unwrap();
+        let entries = folder.path().join("loader/entries");
+        fs::create_dir_all(&entries).unwrap();
+        fs::create_dir_all(folder.path().join("EFI")).unwrap();
+        fs::write(folder.path().join("vmlinuz"), "").unwrap();
+        for name in names {
+            fs::write(entries.join(format!("{name}.conf")), entry(name) + key).unwrap();
+        }
+        let once = copy_for_once(&(entry("once") + key), &["iommu=pt".to_owned()]);
+        fs::write(entries.join("A-rmcp-once.conf"), once).unwrap();
+        // bootctl wants the root of a file system.
+        let script = format!(
+            "mount -t tmpfs none /mnt && cp -r {}/. /mnt && SYSTEMD_RELAX_ESP_CHECKS=1 bootctl --esp-path=/mnt list",
+            folder.path().display()
+        );
+        let listed =
+            output("unshare", &["--map-root-user", "--mount", "sh", "-c", &script], folder.path());
+        let ids: Vec<&str> =
+            listed.lines().filter_map(|line| line.trim().strip_prefix("id: ")).collect();
+        assert_eq!(ids.len(), names.len() + 1, "{listed}");
+        assert_eq!(ids.last(), Some(&"A-rmcp-once.conf"), "{key:?}: {ids:?}");
+    }
 }

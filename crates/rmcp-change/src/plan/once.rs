@@ -19,10 +19,10 @@ const ASKED: &str = "rmcp_once";
 /// the one that loads GRUB's variables, which is number 00.
 const GRUB_PART: &str = "/etc/grub.d/09_rmcp_once";
 
-/// The additional entry. Entries without a key to sort by are started in the order of their names, last first,
-/// and this name is first.
-/// Source: UAPI.1 Boot Loader Specification, "Sorting"; for GRUB, Fedora's `blscfg.c`.
-pub(super) const ENTRY: &str = "0-rmcp-once";
+/// The additional entry. Of entries without a key to sort by, the one whose name counts as the newest version is
+/// started, and capital letters count as older than all else: `cargo xtask real-tools` shows it.
+/// Source: UAPI.10 Version Format Specification; for GRUB, Fedora's `blscfg.c`, which compares as rpm does.
+pub(super) const ENTRY: &str = "A-rmcp-once";
 
 /// Who reads the additional entry.
 #[derive(Clone, Copy)]

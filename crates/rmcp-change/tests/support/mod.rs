@@ -81,14 +81,14 @@ impl CommandRunner for StandIns {
             }
             ["grub-editenv" | "grub2-editenv", file, "unset", name] => {
                 let word = format!("{name}=1");
-                let entry = format!("{name}=0-rmcp-once");
+                let entry = format!("{name}=A-rmcp-once");
                 self.words(file.trim_start_matches('/'), &[], &[&word, &entry])
             }
             ["grub2-reboot", entry] => {
                 self.words("boot/grub2/grubenv", &[&format!("next_entry={entry}")], &[])
             }
             ["bootctl", "set-oneshot", ""] => {
-                self.words("boot/oneshot", &[], &["0-rmcp-once.conf"])
+                self.words("boot/oneshot", &[], &["A-rmcp-once.conf"])
             }
             ["bootctl", "set-oneshot", entry] => self.words("boot/oneshot", &[entry], &[]),
             ["grubby", "--update-kernel=ALL", words] => {

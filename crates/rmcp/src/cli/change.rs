@@ -47,9 +47,10 @@ pub(crate) fn apply(arguments: &Apply, output: &Output) -> Result<ExitCode, Fail
     }
     let plan = site.plan(&wishes, allowed).map_err(failure)?;
     if plan.steps.is_empty() {
-        match output.format {
-            Format::Json => output.write_json(&document(&plan, None, None)),
-            Format::Text => output.write(&format!("nothing to do: {} already\n", plan.title)),
+        if output.format == Format::Text {
+            output.write(&format!("nothing to do: {} already\n", plan.title));
+        } else {
+            output.write_json(&document(&Split { own: Some(plan), for_root: None }, None, None));
         }
         return Ok(ExitCode::Success);
     }
@@ -80,39 +81,33 @@ fn carry_out(
             output.write(&plan_text(plan, output.palette));
         }
     }
-    if arguments.dry_run {
-        let both = split.own.iter().chain(&split.for_root);
-        if !text {
-            both.for_each(|plan| output.write_json(&document(plan, None, None)));
-        }
-        return Ok(ExitCode::Success);
-    }
     let mut code = ExitCode::Success;
-    let mut made = None;
-    if let Some(plan) = &split.own {
-        confirm(&arguments.how, "Make this change?")?;
-        let done = site.apply(plan, &now()).map_err(failure)?;
-        if text {
-            say_made(plan, &done, arguments.how.root.is_some(), output);
+    let (mut change, mut command) = (None, None);
+    if !arguments.dry_run {
+        if let Some(plan) = &split.own {
+            confirm(&arguments.how, "Make this change?")?;
+            let done = site.apply(plan, &now()).map_err(failure)?;
+            if text {
+                say_made(plan, &done, arguments.how.root.is_some(), output);
+            }
+            if done.standing.as_ref().is_some_and(Standing::is_off) {
+                code = ExitCode::Problem;
+            }
+            change = done.entry.map(|entry| entry.id);
         }
-        let off = done.standing.as_ref().is_some_and(Standing::is_off);
-        code = if off { ExitCode::Problem } else { code };
-        made = done.entry.map(|entry| entry.id);
+        if let Some(plan) = &split.for_root {
+            let path = site.keep_for_root(plan, allowed).map_err(failure)?;
+            command = Some(root_command(&path));
+            code = ExitCode::Refused;
+        }
     }
-    let mut command = None;
-    if let Some(plan) = &split.for_root {
-        let path = site.keep_for_root(plan, allowed).map_err(failure)?;
-        command = Some(root_command(&path));
-        code = ExitCode::Refused;
-    }
-    if let (true, Some(command)) = (text, &command) {
-        output.note(&format!(
+    match &command {
+        Some(command) if text => output.note(&format!(
             "this part is for root, who runs exactly what is shown above:\n    {}",
             command.join(" ")
-        ));
-    }
-    if let (false, Some(plan)) = (text, split.own.as_ref().or(split.for_root.as_ref())) {
-        output.write_json(&document(plan, made, command.as_deref()));
+        )),
+        _ if text => {}
+        _ => output.write_json(&document(&split, change, command.as_deref())),
     }
     Ok(code)
 }
@@ -141,8 +136,15 @@ fn say_made(plan: &Plan, made: &Made, in_folder: bool, output: &Output) {
     }
 }
 
-fn document(plan: &Plan, change: Option<u32>, for_root: Option<&[String]>) -> serde_json::Value {
-    json!({ "schema": "rmcp.apply/1", "plan": plan, "change": change, "for_root": for_root })
+/// Returns the document `rmcp.apply/1`: what this process does, and what root is to do.
+fn document(split: &Split, change: Option<u32>, command: Option<&[String]>) -> serde_json::Value {
+    let for_root = split.for_root.as_ref().map(|plan| json!({ "plan": plan, "command": command }));
+    json!({
+        "schema": "rmcp.apply/1",
+        "plan": split.own,
+        "change": change,
+        "for_root": for_root,
+    })
 }
 
 /// Returns the time to the second, which is what people compare.
@@ -177,9 +179,9 @@ fn advised(site: &Site, output: &Output) -> Result<Vec<Wish>, Failure> {
             Format::Text => {
                 output.write("rmcp doctor finds nothing here that rmcp could change\n");
             }
-            Format::Json => output.write_json(&json!({
-                "schema": "rmcp.apply/1", "plan": null, "change": null, "for_root": null
-            })),
+            Format::Json => {
+                output.write_json(&document(&Split { own: None, for_root: None }, None, None));
+            }
         }
     }
     Ok(all_wishes(advice))
