@@ -172,23 +172,56 @@ fn in_chroot(system: &Path) -> Result<()> {
     expect(&chroot(system, back)?, &["/etc/group: OK", "/etc/gshadow: OK"])?;
 
     println!("\n=== In a chroot: a user without rights, and root for that user");
-    let asked = "chroot --userspec=tester:tester / env HOME=/home/tester rmcp apply variable HIP_VISIBLE_DEVICES=0 --everybody --yes; echo ends with $?";
-    let said = chroot(system, asked)?;
+    in_chroot_as_user(system)?;
+    chroot(system, "rm -r /var/lib/rmcp")?;
+    Ok(())
+}
+
+/// What a user asks for that only root can do, and what root then does, and as whom.
+fn in_chroot_as_user(system: &Path) -> Result<()> {
+    let as_user = |arguments: &str| -> Result<String> {
+        let called = "chroot --userspec=tester:tester / env HOME=/home/tester rmcp";
+        chroot(system, &format!("{called} {arguments}; echo ends with $?"))
+    };
+    let command_of = |said: &str| -> Result<String> {
+        let command = said.lines().find_map(|line| line.trim().strip_prefix("sudo "));
+        Ok(command.context("no command for root")?.to_owned())
+    };
+    // Whoever reads the start file leaves a note.
+    chroot(
+        system,
+        "echo 'id -u >>/tmp/readers' >>/home/tester/.profile; chmod 1777 /tmp; touch /dev/kfd; chgrp render /dev/kfd; chmod 660 /dev/kfd",
+    )?;
+    let said = as_user("apply variable HIP_VISIBLE_DEVICES=0 --everybody --yes")?;
     expect(&said, &["rmcp apply --plan /home/tester/", "ends with 5"])?;
-    let command = said.lines().find_map(|line| line.trim().strip_prefix("sudo "));
-    let command = command.context("no command for root")?;
+    let command = command_of(&said)?;
     let altered = format!(
         "cp -a /home/tester/.local /root/kept; sed -i s/DEVICES/DEVIL/ /home/tester/.local/state/rmcp/plans/*; {command} --yes; rm -r /home/tester/.local; mv /root/kept /home/tester/.local"
     );
     expect(&chroot(system, &altered)?, &["is not the plan that was shown"])?;
-    expect(
-        &chroot(system, &format!("{command} --yes; rmcp status"))?,
-        &["change 3 is made: active, seen"],
-    )?;
-    expect(
-        &chroot(system, "rmcp undo --all --yes; ls /etc/profile.d; rm -r /var/lib/rmcp")?,
-        &["change 3 is taken back"],
-    )?;
+    let made = format!(
+        "{command} --yes; SUDO_UID=$(id -u tester) rmcp status; sort -u /tmp/readers; id -u tester"
+    );
+    let said = chroot(system, &made)?;
+    expect(&said, &["change 3 is made: active, seen"])?;
+    ensure!(!said.lines().any(|line| line == "0"), "root has read a user's start file");
+    chroot(system, "rmcp undo --all --yes")?;
+
+    let said = as_user("apply group --yes")?;
+    expect(&said, &["join render", "ends with 5"])?;
+    let made = format!(
+        "{} --yes; id -nG tester; rmcp undo --last --yes; id -nG tester",
+        command_of(&said)?
+    );
+    expect(&chroot(system, &made)?, &["tester render", "is taken back"])?;
+
+    let wishes = r#"{"schema":"rmcp.doctor/1","plan":[{"finding":"x","remedy":"y","wishes":[{"wish":"variable","name":"HIP_VISIBLE_DEVICES","value":"0","reader":{"for":"user"}},{"wish":"groups","groups":["render"]}]}]}"#;
+    chroot(system, &format!("echo '{wishes}' >/tmp/advice.json"))?;
+    let said = as_user("apply --from /tmp/advice.json --yes")?;
+    expect(&said, &["change 1 is made: active, seen: HIP_VISIBLE_DEVICES", "ends with 5"])?;
+    let made = format!("{} --yes; rmcp undo --last --yes", command_of(&said)?);
+    expect(&chroot(system, &made)?, &["is made: active, seen: tester in the group render"])?;
+    expect(&as_user("undo --all --yes")?, &["change 1 is taken back", "ends with 0"])?;
     Ok(())
 }
 
@@ -208,8 +241,9 @@ fn under_qemu(folder: &Path, system: &Path) -> Result<()> {
         run("cp", &["-r", &modules, &system.join("boot/grub").display().to_string()])
     })?;
     write(
+        // The first kernel of the submenu: submenus have their own variables.
         "etc/default/grub",
-        "GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR=Debian\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"\"\nGRUB_TERMINAL=console\n",
+        "GRUB_DEFAULT=\"1>0\"\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR=Debian\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"\"\nGRUB_TERMINAL=console\n",
     )?;
     write("etc/fstab", "/dev/vda / ext4 defaults 0 1\n")?;
     chroot(system, "grub-editenv /boot/grub/grubenv create")?;

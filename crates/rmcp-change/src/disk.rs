@@ -27,14 +27,30 @@ pub struct FileState {
     pub meta: FileMeta,
 }
 
+/// Longest configuration file that is changed. They are some kilobytes.
+pub(crate) const MAX_FILE_BYTES: u64 = 4 << 20;
+
 /// A machine that can be changed. Paths are absolute in it.
 ///
 /// # Errors
 /// Every function gives the system's error. A path that leads over a symbolic link, or into a folder in
 /// which strangers may write, is refused with [`io::ErrorKind::PermissionDenied`].
 pub trait Disk {
-    /// Reads a file, or returns that it is not there.
-    fn read(&self, path: &str) -> io::Result<Option<FileState>>;
+    /// Reads a file that is to be changed, or returns that it is not there. Longer files than `limit` bytes are
+    /// refused.
+    fn read_up_to(&self, path: &str, limit: u64) -> io::Result<Option<FileState>>;
+
+    /// Reads a configuration file, or returns that it is not there.
+    fn read(&self, path: &str) -> io::Result<Option<FileState>> {
+        self.read_up_to(path, MAX_FILE_BYTES)
+    }
+
+    /// Looks at what a path leads to, whoever owns it and over links inside the machine: its bytes, none for a
+    /// folder, or that nothing is there. It is never followed by writing.
+    fn look(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// Returns the path to which a symbolic link leads, as far as its own text says; none for all else.
+    fn link_target(&self, path: &str) -> io::Result<Option<String>>;
 
     /// Returns whether anything is at that path.
     fn exists(&self, path: &str) -> io::Result<bool>;
@@ -74,6 +90,19 @@ pub trait Disk {
 
     /// Returns whether programs are started at all: in a folder that stands for a machine they are only noted.
     fn starts_programs(&self) -> bool;
+}
+
+/// Returns a path without `.` and `..`, which are taken by their text alone.
+pub(crate) fn plain_path(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Returns the folder of a path.

@@ -1,5 +1,5 @@
 //! What was done to a machine: one file for each change, written before the change, and a marker for each
-//! thing that became of it. Nothing in it is ever rewritten.
+//! thing that became of it. Entries are never rewritten.
 //!
 //! ```text
 //! 0001.json      the change, with the old bytes, modes and owners
@@ -14,6 +14,9 @@ use rmcp_model::{ChangeState, Plan, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
+
+/// Longest entry: some configuration files of 4 MiB, before and after, in JSON.
+const MAX_ENTRY_BYTES: u64 = 64 << 20;
 
 /// The version of the format that this program writes. Newer ones are refused.
 const FORMAT: u32 = 1;
@@ -72,9 +75,10 @@ pub struct Entry {
     pub plan: Plan,
     /// Owner, mode and attributes of the files before, by path.
     pub before: BTreeMap<String, FileMeta>,
-    /// What stood in the files that programs of the plan rewrite, where it could be kept.
+    /// What stood in the files that programs of the plan rewrite, where it could be kept; none for those that
+    /// were not there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub rewritten: BTreeMap<String, Kept>,
+    pub rewritten: BTreeMap<String, Option<Kept>>,
     /// Whether its programs were only noted: the machine is a folder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_programs: bool,
@@ -198,7 +202,7 @@ impl Journal {
         let path = self.path(id, "json");
         let invalid = |what: String| JournalError::Invalid { path: path.clone(), what };
         let state = disk
-            .read(&path)
+            .read_up_to(&path, MAX_ENTRY_BYTES)
             .map_err(Self::io(&path))?
             .ok_or_else(|| invalid("went away while it was read".to_owned()))?;
         let value: serde_json::Value =
@@ -221,13 +225,19 @@ impl Journal {
     pub(crate) fn begin(&self, disk: &dyn Disk, mut entry: Entry) -> Result<Entry, JournalError> {
         self.make_folder(disk)?;
         let last = self.entries(disk)?.last().map_or(0, |(entry, _)| entry.id);
+        let invalid =
+            |what: &str| JournalError::Invalid { path: self.folder.clone(), what: what.to_owned() };
         entry.format = FORMAT;
-        entry.id = last + 1;
+        entry.id = last.checked_add(1).ok_or_else(|| invalid("has no numbers left"))?;
         let path = self.path(entry.id, "json");
         let bytes = serde_json::to_vec_pretty(&entry).map_err(|error| JournalError::Invalid {
             path: path.clone(),
             what: error.to_string(),
         })?;
+        // What cannot be read again must not be begun.
+        if bytes.len() as u64 > MAX_ENTRY_BYTES {
+            return Err(invalid("would get an entry of more than 64 MiB"));
+        }
         write_atomically(disk, &path, &bytes, None, FILE_MODE).map_err(Self::io(&path))?;
         Ok(entry)
     }
@@ -309,7 +319,8 @@ impl Journal {
         marker: Marker,
     ) -> Result<T, JournalError> {
         let path = self.path(id, marker.name());
-        let Some(state) = disk.read(&path).map_err(Self::io(&path))? else {
+        let state = disk.read_up_to(&path, MAX_ENTRY_BYTES).map_err(Self::io(&path))?;
+        let Some(state) = state else {
             return Ok(T::default());
         };
         serde_json::from_slice(&state.bytes)

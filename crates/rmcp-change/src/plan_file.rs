@@ -14,6 +14,9 @@ use std::path::Path;
 /// Name of the form.
 const SCHEMA: &str = "rmcp.plan/1";
 
+/// How names of plan files begin.
+const PREFIX: &str = "plan-";
+
 /// Longest plan file. A plan holds the texts of some configuration files twice.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -81,6 +84,14 @@ impl PlanFile {
         let bytes = serde_json::to_vec(self).map_err(invalid)?;
         let path = format!("{folder}/{}", name_for(&bytes));
         crate::Journal::new(folder).make_folder(disk)?;
+        // Plans that were never carried out, or long ago.
+        let names =
+            disk.list(folder).map_err(|source| JournalError::Io { path: folder.into(), source })?;
+        for name in names.iter().filter(|name| name.starts_with(PREFIX) && name.ends_with(".json"))
+        {
+            let path = format!("{folder}/{name}");
+            disk.remove(&path).map_err(|source| JournalError::Io { path, source })?;
+        }
         write_atomically(disk, &path, &bytes, None, FILE_MODE)
             .map_err(|source| JournalError::Io { path: path.clone(), source })?;
         Ok(path)
@@ -119,5 +130,5 @@ impl PlanFile {
 }
 
 fn name_for(bytes: &[u8]) -> String {
-    format!("plan-{}.json", sha256(bytes))
+    format!("{PREFIX}{}.json", sha256(bytes))
 }

@@ -4,16 +4,16 @@
 //! one there could make root write elsewhere. Folders and files must belong to root or to the user who runs
 //! this, and no stranger may write in them.
 
-use crate::disk::{Disk, FileMeta, FileState};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, XattrFlags};
+use crate::disk::{Disk, FileMeta, FileState, folder_of, plain_path};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-/// Longest file that is changed. Configuration files are some kilobytes.
-const MAX_BYTES: u64 = 4 << 20;
+/// Longest file that is looked at.
+const MAX_LOOK_BYTES: u64 = 4 << 20;
 
 /// Starts the programs of a change.
 pub trait CommandRunner: std::fmt::Debug {
@@ -213,7 +213,7 @@ fn attributes(file: &OwnedFd) -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 impl<R: CommandRunner> Disk for RealDisk<R> {
-    fn read(&self, path: &str) -> io::Result<Option<FileState>> {
+    fn read_up_to(&self, path: &str, limit: u64) -> io::Result<Option<FileState>> {
         let file = match self.open_file(path, OFlags::RDONLY) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -223,6 +223,10 @@ impl<R: CommandRunner> Disk for RealDisk<R> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(refused(path, "is no ordinary file"));
         }
+        // Whoever made the other name may be somebody else, and a rename would part the two.
+        if stat.st_nlink > 1 {
+            return Err(refused(path, "has several names (hard links)"));
+        }
         check_owner(path, &stat)?;
         let meta = FileMeta {
             mode: stat.st_mode & 0o7777,
@@ -231,11 +235,45 @@ impl<R: CommandRunner> Disk for RealDisk<R> {
             attributes: attributes(&file)?,
         };
         let mut bytes = Vec::new();
-        File::from(file).take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(refused(path, "is longer than 4 MiB"));
+        File::from(file).take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(refused(path, &format!("is longer than {} MiB", limit >> 20)));
         }
         Ok(Some(FileState { bytes, meta }))
+    }
+
+    fn look(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let inside = path.trim_start_matches('/');
+        let inside = if inside.is_empty() { "." } else { inside };
+        let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let file = match rustix::fs::openat2(&self.root, inside, flags, Mode::empty(), how) {
+            Ok(file) => file,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut bytes = Vec::new();
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            File::from(file).take(MAX_LOOK_BYTES).read_to_end(&mut bytes)?;
+        }
+        Ok(Some(bytes))
+    }
+
+    fn link_target(&self, path: &str) -> io::Result<Option<String>> {
+        let (folder, name) = self.parent(path)?;
+        match rustix::fs::readlinkat(&folder, name, Vec::new()) {
+            Ok(target) => {
+                let target = target.to_string_lossy();
+                let whole = match target.strip_prefix('/') {
+                    Some(_) => target.into_owned(),
+                    None => format!("{}/{target}", folder_of(path)),
+                };
+                Ok(Some(plain_path(&whole)))
+            }
+            Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn exists(&self, path: &str) -> io::Result<bool> {

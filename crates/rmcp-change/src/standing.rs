@@ -2,9 +2,12 @@
 
 use crate::disk::{Disk, folder_of};
 use crate::journal::Entry;
+use crate::members::is_member;
 use crate::plan::Planner;
 use crate::transaction::boot_id;
-use rmcp_model::{ChangeState, Check, HostFacts, Reader, Standing, Step, TakesEffect};
+use rmcp_model::{
+    ChangeState, Check, HostFacts, Place, Reader, SettingKind, Standing, Step, TakesEffect,
+};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -57,23 +60,25 @@ pub fn standing(
     }
     let restarted = entry.boot_id.is_some() && boot_id(planner.disk) != entry.boot_id;
     let plan = &entry.plan;
+    let until = plan.takes_effect;
     Ok(if plan.one_start {
-        match (restarted, seen.missing.is_empty() && !seen.there.is_empty()) {
-            (false, _) => Standing::Pending { until: plan.takes_effect },
+        match (restarted, seen.not_yet.is_empty() && !seen.there.is_empty()) {
+            (false, _) => Standing::Pending { until },
             (true, true) => Standing::Unconfirmed,
             (true, false) => Standing::NotConfirmed,
         }
     } else if !seen.missing.is_empty() {
-        let waited = restarted || plan.takes_effect == TakesEffect::Now;
-        if waited && plan.takes_effect != TakesEffect::NextStart {
-            Standing::WithoutEffect { missing: seen.missing }
+        Standing::WithoutEffect { missing: seen.missing }
+    } else if !seen.not_yet.is_empty() {
+        if restarted {
+            Standing::WithoutEffect { missing: seen.not_yet }
         } else {
-            Standing::Pending { until: plan.takes_effect }
+            Standing::Pending { until }
         }
     } else if seen.unknown || seen.there.is_empty() {
-        match plan.takes_effect {
+        match until {
             TakesEffect::Now => Standing::Written,
-            until if restarted && until == TakesEffect::NextBoot => Standing::Written,
+            TakesEffect::NextBoot if restarted => Standing::Written,
             until => Standing::Pending { until },
         }
     } else {
@@ -116,7 +121,10 @@ fn expired(planner: &Planner<'_>, entry: &Entry) -> Option<String> {
 #[derive(Default)]
 struct Seen {
     there: Vec<String>,
+    /// What whoever will read it next does not see.
     missing: Vec<String>,
+    /// What is not there, and comes with the next start of the machine.
+    not_yet: Vec<String>,
     /// Files that a program wrote with our text in it, and from which it has gone.
     lost: Vec<String>,
     unknown: bool,
@@ -144,51 +152,109 @@ impl Seen {
                         environments.push((reader, witness.environment(reader)));
                     }
                     let found = environments.iter().find(|(known, _)| *known == reader);
-                    let holds = found
-                        .and_then(|(_, environment)| environment.as_ref())
-                        .map(|environment| environment.get(name) == value.as_ref());
-                    seen.note(holds, &format!("{name} for {reader}"));
+                    let found = found.and_then(|(_, environment)| environment.as_ref());
+                    seen.variable(planner.host, (name, value.as_deref(), reader), found);
                 }
-                Check::KernelWord { word } => {
-                    let words = planner.host.kernel.command_line.value();
-                    let holds = words.map(|words| words.contains(word));
-                    seen.note(holds, &format!("{word} in /proc/cmdline"));
-                }
+                Check::KernelWord { word } => seen.kernel_word(planner.host, word),
                 Check::ModuleParameter { name, value } => {
-                    let place = format!("/sys/module/amdgpu/parameters/{name}");
-                    seen.note(parameter(planner.host, name, value), &place);
+                    let what = format!("{value} in /sys/module/amdgpu/parameters/{name}");
+                    seen.at_next_start(parameter(planner.host, name, value), what);
                 }
                 Check::Member { user, group } => {
                     let text = planner.disk.read("/etc/group")?.map(|state| state.bytes);
                     let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
-                    let member = text.lines().any(|line| {
-                        let fields: Vec<&str> = line.split(':').collect();
-                        fields.first() == Some(&group.as_str())
-                            && fields
-                                .get(3)
-                                .is_some_and(|all| all.split(',').any(|one| one == user))
-                    });
-                    seen.note(Some(member), &format!("{user} in the group {group}"));
+                    let what = format!("{user} in the group {group}");
+                    // In a folder nobody has started usermod.
+                    let holds = is_member(&text, user, group);
+                    seen.now((holds || !entry.without_programs).then_some(holds), what);
                 }
             }
         }
         Ok(seen)
     }
 
-    fn note(&mut self, holds: Option<bool>, what: &str) {
+    /// A variable that its next reader would have. One that is not to be set must stand in no file either: a shell
+    /// alone reads neither PAM's files nor systemd's.
+    fn variable(
+        &mut self,
+        host: &HostFacts,
+        (name, value, reader): (&str, Option<&str>, &Reader),
+        environment: Option<&BTreeMap<String, String>>,
+    ) {
+        let found = environment.map(|environment| environment.get(name).map(String::as_str));
+        let Some(value) = value else {
+            let is_read = |place: &Place| match (place, reader) {
+                (Place::Unit { unit, user: false }, Reader::Unit { unit: ours }) => unit == ours,
+                (Place::Unit { .. }, _) => false,
+                (_, Reader::User) => true,
+                _ => false,
+            };
+            let still = host.settings.iter().find(|setting| {
+                setting.name == name
+                    && setting.kind != SettingKind::Unset
+                    && is_read(&setting.place)
+            });
+            match (still, found) {
+                (Some(setting), _) => {
+                    self.missing.push(format!("no {name}, but {} sets it", setting.origin));
+                }
+                (None, Some(Some(value))) => {
+                    self.missing.push(format!("no {name} for {reader}, but it is `{value}`"));
+                }
+                (None, Some(None)) => self.there.push(format!("no {name} for {reader}")),
+                (None, None) => self.unknown = true,
+            }
+            return;
+        };
+        let what = format!("{name} for {reader}");
+        self.now(found.map(|found| found == Some(value)), what);
+    }
+
+    /// Of several words of one name, and of a word and the module's option, the last decides; the module's own file
+    /// tells it.
+    fn kernel_word(&mut self, host: &HostFacts, word: &str) {
+        let name = |word: &str| word.split_once('=').map_or(word, |(name, _)| name).to_owned();
+        let ours = name(word);
+        let words = host.kernel.command_line.value();
+        let last = words.map(|words| words.iter().rfind(|there| name(there) == ours));
+        let holds = last.map(|last| last.is_some_and(|last| last == word));
+        self.at_next_start(holds, format!("{word} in /proc/cmdline"));
+        if holds == Some(true)
+            && let Some((name, value)) = word.split_once('=')
+            && let Some(name) = name.strip_prefix("amdgpu.")
+            && parameter(host, name, value) == Some(false)
+        {
+            self.missing.push(format!("{value} in /sys/module/amdgpu/parameters/{name}"));
+        }
+    }
+
+    fn now(&mut self, holds: Option<bool>, what: String) {
         match holds {
-            Some(true) => self.there.push(what.to_owned()),
-            Some(false) => self.missing.push(what.to_owned()),
+            Some(true) => self.there.push(what),
+            Some(false) => self.missing.push(what),
+            None => self.unknown = true,
+        }
+    }
+
+    fn at_next_start(&mut self, holds: Option<bool>, what: String) {
+        match holds {
+            Some(true) => self.there.push(what),
+            Some(false) => self.not_yet.push(what),
             None => self.unknown = true,
         }
     }
 }
 
-/// Returns whether a parameter of amdgpu has a value; numbers are compared as numbers.
+/// Returns whether a parameter of amdgpu has a value. Numbers are compared as numbers, and what the kernel prints as
+/// Y or N is 1 or 0. Source: Linux `kernel/params.c`, `param_get_bool`.
 fn parameter(host: &HostFacts, name: &str, value: &str) -> Option<bool> {
-    let number = |text: &str| match text.strip_prefix("0x") {
-        Some(digits) => i64::from_str_radix(digits, 16).ok(),
-        None => text.parse::<i64>().ok(),
+    let number = |text: &str| match text {
+        "Y" | "y" => Some(1),
+        "N" | "n" => Some(0),
+        _ => match text.strip_prefix("0x") {
+            Some(digits) => i64::from_str_radix(digits, 16).ok(),
+            None => text.parse::<i64>().ok(),
+        },
     };
     let parameter = host.driver.parameters.iter().find(|known| known.name == name)?;
     let live = parameter.live.value()?;

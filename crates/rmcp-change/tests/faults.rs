@@ -5,7 +5,9 @@
 
 mod support;
 
-use rmcp_change::{ApplyError, Disk, FileMeta, FileState, Journal, apply, recover, undo};
+use rmcp_change::{
+    ApplyError, Disk, FileMeta, FileState, Journal, UndoChoice, apply, recover, undo,
+};
 use rmcp_model::{ChangeState, Plan};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -83,8 +85,14 @@ impl<'d> Faulty<'d> {
 }
 
 impl Disk for Faulty<'_> {
-    fn read(&self, path: &str) -> io::Result<Option<FileState>> {
-        self.alive(|| self.disk.read(path))
+    fn read_up_to(&self, path: &str, limit: u64) -> io::Result<Option<FileState>> {
+        self.alive(|| self.disk.read_up_to(path, limit))
+    }
+    fn look(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.alive(|| self.disk.look(path))
+    }
+    fn link_target(&self, path: &str) -> io::Result<Option<String>> {
+        self.alive(|| self.disk.link_target(path))
     }
     fn exists(&self, path: &str) -> io::Result<bool> {
         self.alive(|| self.disk.exists(path))
@@ -185,7 +193,7 @@ fn a_change_is_whole_or_not_at_all() {
                 match states(&disk, &journal).as_slice() {
                     [] | [ChangeState::Undone] => assert_restored(&now, &before, &case),
                     [ChangeState::Applied] => {
-                        undo(&disk, &journal, 1, false).unwrap();
+                        undo(&disk, &journal, 1, UndoChoice::default()).unwrap();
                         assert_eq!(contents(folder.path()), before, "{case}");
                     }
                     other => panic!("{case}: {other:?}"),
@@ -228,7 +236,7 @@ fn taking_back_is_whole_in_the_end() {
                 apply(&disk, &journal, &plan, TIME).unwrap();
                 assert_ne!(contents(folder.path()), before, "{}", kind.name);
                 let faulty = Faulty::new(&disk, at, fault);
-                let result = undo(&faulty, &journal, 1, false);
+                let result = undo(&faulty, &journal, 1, UndoChoice::default());
                 if faulty.count.get() <= at {
                     result.unwrap();
                     assert_eq!(contents(folder.path()), before, "{}", kind.name);
@@ -238,7 +246,7 @@ fn taking_back_is_whole_in_the_end() {
                 let case = format!("{}, {fault:?} at operation {at}: {result:?}", kind.name);
                 recover(&disk, &journal).unwrap();
                 if states(&disk, &journal) == [ChangeState::Applied] {
-                    undo(&disk, &journal, 1, false).unwrap();
+                    undo(&disk, &journal, 1, UndoChoice::default()).unwrap();
                 }
                 assert_eq!(states(&disk, &journal), [ChangeState::Undone], "{case}");
                 assert_restored(&contents(folder.path()), &before, &case);

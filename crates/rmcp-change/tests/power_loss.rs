@@ -10,7 +10,7 @@
 
 mod support;
 
-use rmcp_change::{Disk, FileMeta, FileState, Journal, apply, recover, undo};
+use rmcp_change::{Disk, FileMeta, FileState, Journal, UndoChoice, apply, recover, undo};
 use rmcp_model::ChangeState;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -164,8 +164,14 @@ impl<'d> Volatile<'d> {
 }
 
 impl Disk for Volatile<'_> {
-    fn read(&self, path: &str) -> io::Result<Option<FileState>> {
-        self.alive(|| self.disk.read(path))
+    fn read_up_to(&self, path: &str, limit: u64) -> io::Result<Option<FileState>> {
+        self.alive(|| self.disk.read_up_to(path, limit))
+    }
+    fn look(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.alive(|| self.disk.look(path))
+    }
+    fn link_target(&self, path: &str) -> io::Result<Option<String>> {
+        self.alive(|| self.disk.link_target(path))
     }
     fn exists(&self, path: &str) -> io::Result<bool> {
         self.alive(|| self.disk.exists(path))
@@ -260,7 +266,7 @@ fn what_was_not_synced_is_not_needed() {
                 }
                 let volatile = Volatile::new(&disk, root, at);
                 let result = if undoing {
-                    undo(&volatile, &journal, 1, false)
+                    undo(&volatile, &journal, 1, UndoChoice::default())
                         .map(|_| ())
                         .map_err(|error| error.to_string())
                 } else {
@@ -278,7 +284,7 @@ fn what_was_not_synced_is_not_needed() {
                 let states: Vec<_> =
                     journal.entries(&disk).unwrap().into_iter().map(|(_, state)| state).collect();
                 if states == [ChangeState::Applied] {
-                    undo(&disk, &journal, 1, false)
+                    undo(&disk, &journal, 1, UndoChoice::default())
                         .unwrap_or_else(|error| panic!("{case}: {error}"));
                 } else {
                     assert!(matches!(states[..], [] | [ChangeState::Undone]), "{case}: {states:?}");

@@ -13,7 +13,7 @@ use rmcp_change::edit::entry::copy_for_once;
 use rmcp_change::edit::grub::once_script;
 use rmcp_change::edit::modprobe::set_option;
 use rmcp_change::edit::variables::{Dialect, file_for};
-use rmcp_change::{Journal, apply, undo};
+use rmcp_change::{Journal, UndoChoice, apply, undo};
 use rmcp_model::{Reader, Wish};
 use std::fs;
 use std::path::Path;
@@ -138,7 +138,7 @@ fn made_and_taken_back(wishes: Vec<Wish>, prepare: impl Fn(&Path), look: impl Fn
     look(folder.path(), false);
     apply(&disk, &journal, &plan, "2026-11-24T12:00:00Z").unwrap().unwrap();
     look(folder.path(), true);
-    undo(&disk, &journal, 1, false).unwrap();
+    undo(&disk, &journal, 1, UndoChoice::default()).unwrap();
     look(folder.path(), false);
 }
 

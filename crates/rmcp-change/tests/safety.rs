@@ -7,8 +7,8 @@
 )]
 
 use rmcp_change::{
-    ApplyError, Disk, Journal, NoCommands, PlanFile, PlanFileError, RealDisk, UndoError, apply,
-    undo,
+    ApplyError, Disk, Journal, NoCommands, PlanFile, PlanFileError, RealDisk, UndoChoice,
+    UndoError, apply, undo,
 };
 use rmcp_model::{Plan, Step};
 use std::fs;
@@ -105,7 +105,7 @@ fn owner_mode_and_attributes_stay() {
     let expected =
         if labelled.is_ok() { vec![("user.label".to_owned(), b"x".to_vec())] } else { Vec::new() };
     assert_eq!(state.meta.attributes, expected);
-    undo(&disk, &Journal::new(JOURNAL), 1, false).unwrap();
+    undo(&disk, &Journal::new(JOURNAL), 1, UndoChoice::default()).unwrap();
     assert_eq!(mode(&path), 0o640);
 }
 
@@ -132,7 +132,7 @@ fn an_edit_of_somebody_else_is_not_lost() {
     let journal = Journal::new(JOURNAL);
     make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap();
     fs::write(folder.path().join("etc/environment"), "A=2\nmine=1\n").unwrap();
-    match undo(&disk, &journal, 1, false) {
+    match undo(&disk, &journal, 1, UndoChoice::default()) {
         Err(UndoError::Edited(file)) => {
             assert_eq!(file.path, "/etc/environment");
             assert_eq!(file.before.as_deref(), Some("A=1\n"));
@@ -152,13 +152,22 @@ fn changes_of_one_file_are_taken_back_from_the_last() {
     make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap();
     make(&disk, &write_plan("/etc/environment", Some("A=2\n"), "A=3\n")).unwrap();
     make(&disk, &write_plan("/etc/other", None, "B=1\n")).unwrap();
-    assert!(matches!(undo(&disk, &journal, 1, false), Err(UndoError::Covered { later: 2, .. })));
-    undo(&disk, &journal, 2, false).unwrap();
-    undo(&disk, &journal, 1, false).unwrap();
+    assert!(matches!(
+        undo(&disk, &journal, 1, UndoChoice::default()),
+        Err(UndoError::Covered { later: 2, .. })
+    ));
+    undo(&disk, &journal, 2, UndoChoice::default()).unwrap();
+    undo(&disk, &journal, 1, UndoChoice::default()).unwrap();
     assert_eq!(fs::read_to_string(folder.path().join("etc/environment")).unwrap(), "A=1\n");
     assert!(folder.path().join("etc/other").exists(), "the third change has nothing to do with it");
-    assert!(matches!(undo(&disk, &journal, 1, false), Err(UndoError::NotApplied { .. })));
-    assert!(matches!(undo(&disk, &journal, 9, false), Err(UndoError::Unknown { id: 9 })));
+    assert!(matches!(
+        undo(&disk, &journal, 1, UndoChoice::default()),
+        Err(UndoError::Undone { .. })
+    ));
+    assert!(matches!(
+        undo(&disk, &journal, 9, UndoChoice::default()),
+        Err(UndoError::Unknown { id: 9 })
+    ));
 }
 
 #[test]
@@ -205,13 +214,13 @@ fn an_edit_is_kept_where_that_is_wanted() {
     fs::write(&path, lines).unwrap();
     make(&disk, &write_plan("/etc/environment", Some(lines), "a\nb\nc\nd\nE\n")).unwrap();
     fs::write(&path, "mine\na\nb\nc\nd\nE\n").unwrap();
-    match undo(&disk, &journal, 1, false) {
+    match undo(&disk, &journal, 1, UndoChoice::default()) {
         Err(UndoError::Edited(file)) => {
             assert_eq!(file.merged.as_deref(), Some("mine\na\nb\nc\nd\ne\n"));
         }
         other => panic!("{other:?}"),
     }
-    undo(&disk, &journal, 1, true).unwrap();
+    undo(&disk, &journal, 1, UndoChoice { keep_edits: true, ..UndoChoice::default() }).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine\na\nb\nc\nd\ne\n");
 }
 
@@ -247,8 +256,83 @@ fn a_cache_that_was_made_anew_stays_beside_the_old_one() {
     make(&disk, &plan).unwrap();
     fs::create_dir(&cache).unwrap();
     fs::write(cache.join("new"), "2").unwrap();
-    let (_, recovery) = undo(&disk, &Journal::new(JOURNAL), 1, false).unwrap();
+    let (_, recovery) = undo(&disk, &Journal::new(JOURNAL), 1, UndoChoice::default()).unwrap();
     assert_eq!(recovery.aside, ["/var/cache.rmcp-1-newer"]);
     assert_eq!(fs::read_to_string(cache.join("old")).unwrap(), "1");
     assert_eq!(fs::read_to_string(folder.path().join("var/cache.rmcp-1-newer/new")).unwrap(), "2");
+}
+
+#[test]
+fn a_file_with_several_names_is_not_written() {
+    let (folder, disk) = machine();
+    let etc = folder.path().join("etc");
+    fs::hard_link(etc.join("environment"), etc.join("other")).unwrap();
+    let error = make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap_err();
+    assert!(error.to_string().contains("has several names"), "{error}");
+}
+
+/// What an update or a person has dropped is as before: there is nothing to refuse.
+#[test]
+fn a_change_that_was_dropped_can_be_taken_back() {
+    let (folder, disk) = machine();
+    let journal = Journal::new(JOURNAL);
+    make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap();
+    make(&disk, &write_plan("/etc/other", None, "B=1\n")).unwrap();
+    fs::write(folder.path().join("etc/environment"), "A=1\n").unwrap();
+    fs::remove_file(folder.path().join("etc/other")).unwrap();
+    for id in [2, 1] {
+        undo(&disk, &journal, id, UndoChoice::default()).unwrap();
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("etc/environment")).unwrap(), "A=1\n");
+}
+
+/// Folders that two changes use go with the last of them, in whatever order they are taken back.
+#[test]
+fn folders_go_with_the_last_change_in_them() {
+    let (folder, disk) = machine();
+    let journal = Journal::new(JOURNAL);
+    let with_folder = |path: &str, folders: &[&str]| {
+        let mut plan = write_plan(path, None, "x\n");
+        let folders =
+            folders.iter().map(|path| Step::MakeFolder { path: (*path).to_owned(), mode: 0o755 });
+        plan.steps.splice(0..0, folders);
+        plan
+    };
+    make(&disk, &with_folder("/etc/a/b/one", &["/etc/a", "/etc/a/b"])).unwrap();
+    make(&disk, &with_folder("/etc/a/b/two", &[])).unwrap();
+    undo(&disk, &journal, 1, UndoChoice::default()).unwrap();
+    assert!(folder.path().join("etc/a/b/two").exists());
+    undo(&disk, &journal, 2, UndoChoice::default()).unwrap();
+    assert!(!folder.path().join("etc/a").exists());
+}
+
+/// What could not be read again is not begun, and a journal without numbers is named.
+#[test]
+fn the_journal_has_limits() {
+    let (folder, disk) = machine();
+    let long = "\u{1}".repeat(4 << 20);
+    fs::write(folder.path().join("etc/environment"), &long).unwrap();
+    let plan = write_plan("/etc/environment", Some(&long), &(long.clone() + "A"));
+    let error = make(&disk, &plan).unwrap_err();
+    assert!(error.to_string().contains("longer than 4 MiB"), "{error}");
+    // Each of these bytes takes six in JSON, and each step holds two texts.
+    let mut plan = write_plan("/etc/environment", Some(&long), &long.replacen('\u{1}', "A", 1));
+    for number in 0..2 {
+        let path = format!("/etc/more{number}");
+        fs::write(folder.path().join(&path[1..]), &long).unwrap();
+        plan.steps.extend(write_plan(&path, Some(&long), &long.replacen('\u{1}', "A", 1)).steps);
+    }
+    let error = make(&disk, &plan).unwrap_err();
+    assert!(error.to_string().contains("an entry of more than 64 MiB"), "{error}");
+    assert_eq!(fs::read_to_string(folder.path().join("etc/environment")).unwrap(), long);
+    let journal = folder.path().join("var/lib/rmcp/journal");
+    let text = fs::read_to_string(journal.join("0001.json")).unwrap_or_default();
+    if text.is_empty() {
+        fs::create_dir_all(&journal).unwrap();
+    }
+    let entry = r#"{"format":1,"id":4294967295,"time":"","plan":{"title":"","wishes":[],"steps":[],"takes_effect":"now","checks":[]},"before":{}}"#;
+    fs::write(journal.join("4294967295.json"), entry).unwrap();
+    fs::write(folder.path().join("etc/environment"), "A=1\n").unwrap();
+    let error = make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap_err();
+    assert!(error.to_string().contains("no numbers left"), "{error}");
 }

@@ -10,7 +10,7 @@
 mod support;
 
 use proptest::prelude::*;
-use rmcp_change::{Journal, UndoError, apply, undo};
+use rmcp_change::{Journal, UndoChoice, UndoError, apply, undo};
 use rmcp_model::{ChangeState, Step};
 use std::cell::RefCell;
 use std::fs;
@@ -77,7 +77,7 @@ fn words_of_others_stay_in_every_form_of_grub() {
                     .is_empty(),
                 "{form:?}: what is made twice is made once"
             );
-            undo(&disk, &journal, 1, false).unwrap();
+            undo(&disk, &journal, 1, UndoChoice::default()).unwrap();
             assert_eq!(kernel_words(folder.path()), words, "{form:?}");
             assert_eq!(contents(folder.path()), before, "{loader:?} {form:?}");
         }
@@ -143,7 +143,7 @@ fn play(loader: Loader, form: &str, acts: &[Act], counts: &mut Counts) {
             Act::TakeBack(which) => {
                 let ids = in_force();
                 let Some(id) = ids.get(which % ids.len().max(1)) else { continue };
-                match undo(&disk, &journal, *id, false) {
+                match undo(&disk, &journal, *id, UndoChoice::default()) {
                     Ok(_) => counts.taken_back += 1,
                     // A later change of the same file has to go first.
                     Err(UndoError::Covered { .. }) => counts.covered += 1,
@@ -153,7 +153,7 @@ fn play(loader: Loader, form: &str, acts: &[Act], counts: &mut Counts) {
         }
     }
     for id in in_force().into_iter().rev() {
-        undo(&disk, &journal, id, false).unwrap();
+        undo(&disk, &journal, id, UndoChoice::default()).unwrap();
     }
     assert_eq!(contents(folder.path()), before, "{loader:?} {form:?} {acts:?}");
 }

@@ -4,6 +4,7 @@
 //! of them, [`explain`] makes a log into its kind and its meaning. [`Site`] plans, makes and takes back changes.
 //! Nothing here speaks to a terminal.
 
+mod as_before;
 mod inspect;
 mod site;
 

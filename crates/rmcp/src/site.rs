@@ -1,14 +1,15 @@
 //! A machine on which changes are planned, made and taken back.
 
+use crate::as_before::AsBefore;
 use crate::{Caller, InspectError, Inspection, diagnose, inspect};
-use rmcp_change::plan::{PlanError, Planner};
+use rmcp_change::plan::{Part, PlanError, Planner};
 use rmcp_change::{
-    ApplyError, CommandRunner, Disk as _, Entry, Journal, JournalError, LiveWitness, Lock,
-    NoCommands, NoWitness, PlanFile, RealDisk, Recovery, SystemCommands, UndoError, Witness, apply,
-    recover, standing, undo,
+    Account, ApplyError, CommandRunner, Disk, Entry, Journal, JournalError, LiveWitness, Lock,
+    NoCommands, NoWitness, PlanFile, RealDisk, Recovery, SystemCommands, UndoChoice, UndoError,
+    Witness, apply, parse_account, recover, standing, undo,
 };
 use rmcp_knowledge::Knowledge;
-use rmcp_model::{Advice, ChangeState, Diagnosis, HostFacts, PciId, Plan, Standing, Step, Wish};
+use rmcp_model::{Advice, ChangeState, Diagnosis, HostFacts, PciId, Plan, Reader, Standing, Wish};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -71,15 +72,13 @@ pub struct Allowed {
     pub permanent: bool,
 }
 
-/// A change that was made, and what had to be put right before.
+/// A change that was made.
 #[derive(Debug)]
 pub struct Made {
     /// Its entry; none where there was nothing to do.
     pub entry: Option<Entry>,
     /// Where it stands right after it was made.
     pub standing: Option<Standing>,
-    /// Interrupted changes that were taken back first.
-    pub recovered: Vec<Recovery>,
 }
 
 /// A change with where it stands.
@@ -96,6 +95,7 @@ pub struct StandingChange {
 pub struct Site {
     root: Option<PathBuf>,
     caller: Caller,
+    behalf: Option<u32>,
     disk: RealDisk<Box<dyn CommandRunner>>,
     journal: Journal,
     host: HostFacts,
@@ -115,7 +115,7 @@ impl Site {
     /// [`SiteError`] when it cannot be read or opened.
     pub fn open(
         root: Option<&Path>,
-        caller: Caller,
+        mut caller: Caller,
         behalf: Option<u32>,
     ) -> Result<Self, SiteError> {
         let runner: Box<dyn CommandRunner> =
@@ -126,47 +126,55 @@ impl Site {
             (None, Some(1..), Some(home)) => Some(state_folder(home) + "/journal"),
             _ => None,
         };
-        let mut caller = caller;
-        let behalf = behalf.and_then(|uid| Some((uid, account(&disk, uid)?)));
-        if let Some((_, account)) = &behalf {
-            caller.home = Some(account.home.clone());
+        let passwd = disk.look("/etc/passwd").ok().flatten().unwrap_or_default();
+        let passwd = String::from_utf8_lossy(&passwd);
+        if let Some(uid) = behalf {
+            // A user whose home is not known has none: it must not become root's.
+            caller.home = parse_account(&passwd, uid).map(|account| account.home);
         }
         let host = inspect(&Inspection { root, pythons: &[], caller: caller.clone() })?;
-        let uid = match (&behalf, root) {
-            (Some((uid, _)), _) => Some(*uid),
+        let uid = match (behalf, root) {
+            (Some(uid), _) => Some(uid),
             (None, Some(_)) => host.access.user.value().map(|user| user.uid),
             (None, None) => caller.uid,
         };
-        let known = uid.and_then(|uid| account(&disk, uid));
+        let account = uid.and_then(|uid| parse_account(&passwd, uid));
         let home = match root {
             None => caller.home.clone(),
             // The machine's own user counts, not who looks at it.
-            Some(_) => known.as_ref().map(|account| account.home.clone()).or(caller.home.clone()),
+            Some(_) => account.as_ref().map(|account| account.home.clone()).or(caller.home.clone()),
         };
-        let witness = root.is_none().then(|| LiveWitness {
-            home: home.clone(),
-            user: known.as_ref().map(|account| account.name.clone()),
-            shell: known.map(|account| account.shell),
-        });
+        let witness = |account: Account| {
+            Some(LiveWitness { account, us: caller.uid.filter(|_| root.is_none())? })
+        };
         let diagnosis = diagnose(&host, Knowledge::embedded());
         Ok(Self {
-            root: root.map(Path::to_owned),
             interposer: interposer(&disk, root.is_none()),
-            caller,
-            disk,
             journal: Journal::new(own_journal.unwrap_or_else(|| SYSTEM_JOURNAL.to_owned())),
             cards: diagnosis.gpus.iter().filter_map(|gpu| gpu.pci_id).collect(),
+            witness: account.and_then(witness),
+            root: root.map(Path::to_owned),
+            caller,
+            behalf,
+            disk,
             diagnosis,
             host,
             uid,
-            home,
-            witness,
+            home: home.map(|home| home.trim_end_matches('/').to_owned()),
         })
     }
 
-    fn planner(&self, allowed: Allowed) -> Planner<'_> {
+    /// Reads the machine anew, after something was changed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn reopen(&self) -> Result<Self, SiteError> {
+        Self::open(self.root.as_deref(), self.caller.clone(), self.behalf)
+    }
+
+    fn planner<'a>(&'a self, disk: &'a dyn Disk, allowed: Allowed, part: Part<'a>) -> Planner<'a> {
         Planner {
-            disk: &self.disk,
+            disk,
             host: &self.host,
             gfx: self.diagnosis.gpus.first().and_then(|gpu| gpu.gfx),
             cards: &self.cards,
@@ -177,15 +185,48 @@ impl Site {
             advice: &self.diagnosis.plan,
             allow_inert: allowed.inert,
             permanent: allowed.permanent,
+            part,
         }
     }
 
-    /// Plans wishes as one change. What does harm here is refused, and what does nothing unless it is allowed.
+    /// Plans wishes: what this process can do, and what root must do. What does harm here is refused, and what
+    /// does nothing unless it is allowed.
     ///
     /// # Errors
     /// [`SiteError::Plan`].
-    pub fn plan(&self, wishes: &[Wish], allowed: Allowed) -> Result<Plan, SiteError> {
-        Ok(self.planner(allowed).plan(wishes)?)
+    pub fn plan(&self, wishes: &[Wish], allowed: Allowed) -> Result<Split, SiteError> {
+        let plan = |part| -> Result<Plan, SiteError> {
+            Ok(self.planner(&self.disk, allowed, part).plan(wishes)?)
+        };
+        if self.root.is_some() || self.caller.uid == Some(0) {
+            return Ok(Split { own: Some(plan(Part::Whole)?), for_root: None });
+        }
+        let own = self.own_folders(wishes);
+        let some = |plan: Plan| (!plan.steps.is_empty()).then_some(plan);
+        let (for_root, own) = (some(plan(Part::System(&own))?), plan(Part::Own(&own))?);
+        // Nothing at all to do is a plan too.
+        Ok(if for_root.is_some() {
+            Split { own: some(own), for_root }
+        } else {
+            Split { own: Some(own), for_root }
+        })
+    }
+
+    /// Returns the folders that are the user's own: the home folder, and Python environments elsewhere.
+    fn own_folders(&self, wishes: &[Wish]) -> Vec<String> {
+        use std::os::unix::fs::MetadataExt as _;
+        let is_own = |path: &&str| {
+            let owner = Path::new(path).symlink_metadata().map(|metadata| metadata.uid());
+            self.root.is_none() && owner.is_ok_and(|owner| Some(owner) == self.uid)
+        };
+        let environments = wishes.iter().filter_map(|wish| match wish {
+            Wish::Variable { reader: Reader::Python { prefix }, .. }
+            | Wish::Interposer { reader: Reader::Python { prefix } } => Some(prefix.as_str()),
+            _ => None,
+        });
+        let environments = environments.filter(is_own);
+        let folders = self.home.as_deref().into_iter().chain(environments);
+        folders.map(|folder| folder.trim_end_matches('/').to_owned()).collect()
     }
 
     /// Returns what RMCP can do about what is wrong with this machine.
@@ -219,34 +260,7 @@ impl Site {
         Ok(wishes)
     }
 
-    /// Splits a plan into what this process can do and what root must do.
-    pub fn split(&self, plan: Plan) -> Split {
-        if self.root.is_some() || self.caller.uid == Some(0) {
-            return Split { own: Some(plan), for_root: None };
-        }
-        let (own, rest) = self.parts(&plan);
-        let part = |steps: Vec<Step>| (!steps.is_empty()).then(|| Plan { steps, ..plan.clone() });
-        Split { own: part(own), for_root: part(rest) }
-    }
-
-    /// Returns the part of a plan that root does for a user.
-    fn for_root(&self, plan: Plan) -> Plan {
-        let (_, steps) = self.parts(&plan);
-        Plan { steps, ..plan }
-    }
-
-    /// Returns the steps within the home folder of the user who asks, and the others.
-    fn parts(&self, plan: &Plan) -> (Vec<Step>, Vec<Step>) {
-        let Some(home) = &self.home else { return (Vec::new(), plan.steps.clone()) };
-        let home = format!("{}/", home.trim_end_matches('/'));
-        plan.steps.iter().cloned().partition(|step| match step {
-            Step::MakeFolder { path, .. } | Step::Write { path, .. } => path.starts_with(&home),
-            Step::Move { from, to } => from.starts_with(&home) && to.starts_with(&home),
-            Step::Run { .. } => false,
-        })
-    }
-
-    /// Keeps a plan for root in the user's own folder, and returns its path.
+    /// Keeps a plan for root in the user's own folder, in the place of earlier ones, and returns its path.
     ///
     /// # Errors
     /// [`SiteError::Journal`] where it cannot be written.
@@ -265,7 +279,9 @@ impl Site {
     /// [`SiteError::Plan`], and [`SiteError::Outdated`] where the plan is another one.
     pub fn plan_of(&self, file: &PlanFile) -> Result<Plan, SiteError> {
         let allowed = Allowed { inert: file.inert, permanent: file.permanent };
-        let plan = self.for_root(self.plan(&file.plan.wishes, allowed)?);
+        let own = self.own_folders(&file.plan.wishes);
+        let planner = self.planner(&self.disk, allowed, Part::System(&own));
+        let plan = planner.plan(&file.plan.wishes)?;
         if plan == file.plan { Ok(plan) } else { Err(SiteError::Outdated) }
     }
 
@@ -276,78 +292,78 @@ impl Site {
         })
     }
 
+    /// Takes back what was interrupted; what stands in the way of one is told in its row.
+    ///
+    /// # Errors
+    /// [`SiteError`] where the journal cannot be read, or another process is at it.
+    pub fn recover(&self) -> Result<Vec<Recovery>, SiteError> {
+        let entries = self.journal.entries(&self.disk)?;
+        if entries.iter().all(|(_, state)| *state != ChangeState::Interrupted) {
+            return Ok(Vec::new());
+        }
+        let _lock = self.lock()?;
+        Ok(recover(&self.disk, &self.journal)?)
+    }
+
     /// Makes a change. `time` is now, as RFC 3339.
     ///
     /// # Errors
     /// [`SiteError`]; but for `Apply(Stuck)` the machine is then as before.
     pub fn apply(&self, plan: &Plan, time: &str) -> Result<Made, SiteError> {
         let _lock = self.lock()?;
-        let recovered = recover(&self.disk, &self.journal)?;
         let entry = apply(&self.disk, &self.journal, plan, time)?;
         let standing = match &entry {
-            Some(entry) => Some(self.standing(entry, ChangeState::Applied, &[])?),
+            // What is true now must be read anew.
+            Some(entry) => Some(self.reopen()?.standing(entry, ChangeState::Applied, &[])?),
             None => None,
         };
-        Ok(Made { entry, standing, recovered })
+        Ok(Made { entry, standing })
     }
 
-    /// Takes a change back; with `keep_edits` also where somebody has edited its files since.
+    /// Takes a change back.
     ///
     /// # Errors
     /// [`SiteError::Undo`] where that is not safe.
-    pub fn undo(&self, id: u32, keep_edits: bool) -> Result<(Entry, Recovery), SiteError> {
+    pub fn undo(&self, id: u32, choice: UndoChoice) -> Result<(Entry, Recovery), SiteError> {
         let _lock = self.lock()?;
-        recover(&self.disk, &self.journal)?;
-        Ok(undo(&self.disk, &self.journal, id, keep_edits)?)
+        Ok(undo(&self.disk, &self.journal, id, choice)?)
     }
 
-    /// Makes a change for good that is in force for this start of the machine alone: it is taken back, and
-    /// made anew. Returns the old and the new entry.
+    /// Returns the change that holds for this start of the machine alone, and the plan that makes it last, as it
+    /// will be once the change is taken back.
     ///
     /// # Errors
-    /// [`SiteError`]; where the second half fails, the change is taken back.
-    pub fn confirm(&self, time: &str) -> Result<(Entry, Made), SiteError> {
-        let (changes, _) = self.status()?;
-        let waiting = changes
+    /// [`SiteError::NothingToConfirm`], and [`SiteError::Plan`].
+    pub fn confirmation(&self) -> Result<(Entry, Plan), SiteError> {
+        let waiting = self
+            .status()?
             .into_iter()
             .rfind(|change| change.standing == Standing::Unconfirmed)
             .ok_or(SiteError::NothingToConfirm)?;
-        let (entry, _) = self.undo(waiting.entry.id, false)?;
-        // What is configured now must be read anew.
-        let after = Self::open(self.root.as_deref(), self.caller.clone(), None)?;
+        let disk = AsBefore { disk: &self.disk, entry: &waiting.entry };
         let allowed = Allowed { inert: true, permanent: true };
-        let plan = after.plan(&entry.plan.wishes, allowed)?;
-        let made = after.apply(&plan, time)?;
-        Ok((entry, made))
+        let plan = self.planner(&disk, allowed, Part::Whole).plan(&waiting.entry.plan.wishes)?;
+        Ok((waiting.entry, plan))
     }
 
-    /// Returns the changes in force, latest first.
+    /// Returns the changes that are not taken back, latest first.
     ///
     /// # Errors
     /// [`SiteError::Journal`].
-    pub fn applied(&self) -> Result<Vec<Entry>, SiteError> {
+    pub fn not_undone(&self) -> Result<Vec<Entry>, SiteError> {
         let entries = self.journal.entries(&self.disk)?.into_iter().rev();
         Ok(entries
-            .filter(|(_, state)| *state == ChangeState::Applied)
+            .filter(|(_, state)| *state != ChangeState::Undone)
             .map(|(entry, _)| entry)
             .collect())
     }
 
-    /// Takes back what was interrupted, and returns every change with where it stands.
+    /// Returns every change with where it stands.
     ///
     /// # Errors
     /// [`SiteError`].
-    pub fn status(&self) -> Result<(Vec<StandingChange>, Vec<Recovery>), SiteError> {
-        let interrupted = |entries: &[(Entry, ChangeState)]| {
-            entries.iter().any(|(_, state)| *state == ChangeState::Interrupted)
-        };
-        let mut entries = self.journal.entries(&self.disk)?;
-        let mut recovered = Vec::new();
-        if interrupted(&entries) {
-            let _lock = self.lock()?;
-            recovered = recover(&self.disk, &self.journal)?;
-            entries = self.journal.entries(&self.disk)?;
-        }
+    pub fn status(&self) -> Result<Vec<StandingChange>, SiteError> {
+        let entries = self.journal.entries(&self.disk)?;
         let mut changes = Vec::new();
         for (at, (entry, state)) in entries.iter().enumerate() {
             let later: Vec<&Entry> = entries[at + 1..]
@@ -358,7 +374,7 @@ impl Site {
             let standing = self.standing(entry, *state, &later)?;
             changes.push(StandingChange { entry: entry.clone(), standing });
         }
-        Ok((changes, recovered))
+        Ok(changes)
     }
 
     fn standing(
@@ -367,7 +383,7 @@ impl Site {
         state: ChangeState,
         later: &[&Entry],
     ) -> Result<Standing, SiteError> {
-        let planner = self.planner(Allowed::default());
+        let planner = self.planner(&self.disk, Allowed::default(), Part::Whole);
         let witness: &dyn Witness = match &self.witness {
             Some(live) => live,
             None => &NoWitness,
@@ -378,6 +394,17 @@ impl Site {
     /// Returns whether the system has a journal that this process does not look into.
     pub fn system_has_changes(&self) -> bool {
         self.journal.folder() != SYSTEM_JOURNAL && self.disk.exists(SYSTEM_JOURNAL).unwrap_or(true)
+    }
+
+    /// Returns how this program was called, for commands that a person is to type: numbers of changes are those of
+    /// one journal.
+    pub fn called(&self) -> &'static str {
+        if self.behalf.is_some() { "sudo rmcp" } else { "rmcp" }
+    }
+
+    /// Returns the diagnosis of the machine, and its facts.
+    pub fn diagnosis(&self) -> (&Diagnosis, &HostFacts) {
+        (&self.diagnosis, &self.host)
     }
 }
 
@@ -393,27 +420,6 @@ pub struct Split {
 /// Where a user's journal and plans are kept. Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
 fn state_folder(home: &str) -> String {
     format!("{}/.local/state/rmcp", home.trim_end_matches('/'))
-}
-
-/// A row of `/etc/passwd`.
-struct Account {
-    name: String,
-    home: String,
-    shell: String,
-}
-
-/// Returns the account of a user. Source of the fields: passwd(5).
-fn account(disk: &RealDisk<Box<dyn CommandRunner>>, uid: u32) -> Option<Account> {
-    let text = String::from_utf8(disk.read("/etc/passwd").ok()??.bytes).ok()?;
-    text.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [name, _, id, _, _, home, shell] = fields.as_slice() else { return None };
-        (id.parse() == Ok(uid)).then(|| Account {
-            name: (*name).to_owned(),
-            home: (*home).to_owned(),
-            shell: (*shell).to_owned(),
-        })
-    })
 }
 
 /// Returns where RMCP's library is: beside the program on the running machine, or where packages put it.

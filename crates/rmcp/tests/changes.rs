@@ -140,6 +140,161 @@ fn an_interrupted_change_is_taken_back_by_status() {
     assert_eq!(contents(machine.path()), before);
 }
 
+/// Whoever goes on after an interruption hears of it, and finds the old bytes first.
+#[test]
+fn what_was_interrupted_is_put_right_before_anything_else() {
+    let apply = ["apply", "variable", "HIP_VISIBLE_DEVICES=0", "--everybody", "--yes"];
+    for next in [&["undo", "--all", "--yes"][..], &["undo", "1", "--yes"], &apply, &["status"]] {
+        let machine = machine_copy("rx6600-no-override");
+        let root = machine.path();
+        let before = contents(root);
+        expect(root, &apply, 0, "is made");
+        fs::remove_file(root.join("var/lib/rmcp/journal/0001.applied")).unwrap();
+        let after = run(root, next);
+        assert!(
+            after.error.contains("change 1 had been interrupted, and was taken back"),
+            "{next:?}: {}",
+            after.error
+        );
+        match next[0] {
+            "apply" => expect(root, &["undo", "2", "--yes"], 0, "change 2 is taken back"),
+            "undo" if next[1] == "1" => assert!(after.error.contains("taken back already")),
+            _ => assert_eq!(after.code, 0, "{next:?}: {}", after.error),
+        }
+        assert_eq!(contents(root), before, "{next:?}");
+    }
+}
+
+/// An interrupted change whose file was edited has a way out.
+#[test]
+fn what_was_interrupted_and_edited_is_taken_back_with_its_edits() {
+    let machine = machine_copy("rx5600xt-override-torch");
+    let root = machine.path();
+    expect(root, &["apply", "unset-variable", "HSA_OVERRIDE_GFX_VERSION", "--yes"], 0, "is made");
+    fs::remove_file(root.join("var/lib/rmcp/journal/0001.applied")).unwrap();
+    let start = root.join("home/user/.bashrc");
+    let text = fs::read_to_string(&start).unwrap();
+    fs::write(&start, format!("# mine\n{text}")).unwrap();
+    expect(root, &["undo", "1", "--yes"], 5, "`rmcp undo 1 --keep-edits`");
+    expect(root, &["undo", "1", "--keep-edits", "--yes"], 0, "change 1 is taken back");
+    let text = fs::read_to_string(&start).unwrap();
+    assert!(
+        text.starts_with("# mine\n") && text.contains("\nexport HSA_OVERRIDE_GFX_VERSION=10.3.0\n"),
+        "{text}"
+    );
+    expect(root, &["undo", "--all", "--yes"], 0, "no change is in force");
+}
+
+/// One that cannot be taken back keeps no other, and what was done is always said.
+#[test]
+fn undo_goes_past_what_it_must_refuse() {
+    let machine = machine_copy("rx6600-no-override");
+    let root = machine.path();
+    for change in ["HIP_VISIBLE_DEVICES=0", "MIOPEN_FIND_MODE=2"] {
+        expect(root, &["apply", "variable", change, "--everybody", "--yes"], 0, "is made");
+    }
+    let file = root.join("etc/profile.d/60-rmcp-miopen-find-mode.sh");
+    fs::write(&file, "# mine\n").unwrap();
+    let undone = run(root, &["undo", "--all", "--yes", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&undone.out).unwrap();
+    assert_eq!(
+        (undone.code, &document["undone"]),
+        (5, &serde_json::json!([1])),
+        "{}",
+        undone.error
+    );
+    // Gone altogether, there is nothing left to lose.
+    fs::remove_file(&file).unwrap();
+    expect(root, &["status"], 1, "dropped");
+    expect(root, &["undo", "--all", "--yes"], 0, "change 2 is taken back");
+}
+
+#[test]
+fn another_value_takes_the_place_of_the_first() {
+    let machine = machine_copy("rx6600-no-override");
+    let root = machine.path();
+    let before = contents(root);
+    for value in ["HIP_VISIBLE_DEVICES=0", "HIP_VISIBLE_DEVICES=1"] {
+        expect(root, &["apply", "variable", value, "--yes"], 0, "is made");
+    }
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let file = read("home/user/.config/environment.d/60-rmcp-hip-visible-devices.conf");
+    assert!(file.ends_with("HIP_VISIBLE_DEVICES=\"1\"\n"), "{file}");
+    let profile = read("home/user/.profile");
+    assert_eq!(profile.matches("export HIP_VISIBLE_DEVICES='1'").count(), 1, "{profile}");
+    assert!(!profile.contains("'0'"), "{profile}");
+    expect(root, &["undo", "--all", "--yes"], 0, "change 1 is taken back");
+    assert_eq!(contents(root), before);
+}
+
+/// Distributions link folders and files of their own: that is no attack where it is only looked at.
+#[test]
+fn links_of_the_distribution_are_followed_by_looking_alone() {
+    use std::os::unix::fs::symlink;
+    let machine = machine_copy("rx5600xt-override-torch");
+    let root = machine.path();
+    fs::create_dir_all(root.join("usr/bin")).unwrap();
+    fs::write(root.join("usr/bin/update-grub"), "").unwrap();
+    symlink("bin", root.join("usr/sbin")).unwrap();
+    expect(
+        root,
+        &["apply", "kernel-parameter", "pcie_aspm=off", "--permanent", "--dry-run"],
+        0,
+        "run update-grub",
+    );
+    expect(
+        root,
+        &["apply", "module-option", "gttsize=8192", "--dry-run"],
+        0,
+        "/etc/modprobe.d/rmcp.conf",
+    );
+    let machine = machine_copy("rx6800-stale-override");
+    let root = machine.path();
+    fs::create_dir_all(root.join("usr/lib/environment.d")).unwrap();
+    symlink("/etc/environment", root.join("usr/lib/environment.d/99-environment.conf")).unwrap();
+    expect(root, &["apply", "unset-override", "--yes"], 0, "changed file /etc/environment");
+    let text = fs::read_to_string(root.join("etc/environment")).unwrap();
+    assert_eq!(text.matches("# rmcp: ").count(), 1, "{text}");
+}
+
+/// What holds is what the boot loader in use says last, in every entry.
+#[test]
+fn words_are_there_only_where_they_hold() {
+    let words = ["apply", "kernel-parameter", "pcie_aspm=off", "--permanent", "--dry-run"];
+    let grub = |text: &str, drop_in: Option<&str>| {
+        let machine = machine_copy("rx5600xt-override-torch");
+        fs::write(machine.path().join("etc/default/grub"), text).unwrap();
+        if let Some(text) = drop_in {
+            fs::create_dir_all(machine.path().join("etc/default/grub.d")).unwrap();
+            fs::write(machine.path().join("etc/default/grub.d/50-cloud.cfg"), text).unwrap();
+        }
+        run(machine.path(), &words).out
+    };
+    let with = "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet pcie_aspm=off\"\n";
+    assert!(grub(with, None).starts_with("nothing to do"));
+    let replaced = grub(with, Some("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"));
+    assert!(replaced.contains("pcie_aspm=off\""), "a drop-in replaces it: {replaced}");
+    let two = grub("GRUB_CMDLINE_LINUX_DEFAULT=\"pcie_aspm=off pcie_aspm=force\"\n", None);
+    assert!(two.contains("+ GRUB_CMDLINE_LINUX_DEFAULT"), "the last one holds: {two}");
+
+    let machine = machine_copy("rx5600xt-override-torch");
+    let root = machine.path();
+    let entries = root.join("boot/efi/loader/entries");
+    fs::create_dir_all(&entries).unwrap();
+    fs::write(root.join("boot/efi/loader/loader.conf"), "").unwrap();
+    fs::write(entries.join("a.conf"), "linux /a\noptions quiet pcie_aspm=off\n").unwrap();
+    fs::write(entries.join("b.conf"), "linux /b\noptions quiet\n").unwrap();
+    let shown = run(root, &words).out;
+    assert!(shown.contains("entries/b.conf") && !shown.contains("entries/a.conf"), "{shown}");
+    expect(
+        root,
+        &["apply", "kernel-parameter", "pcie_aspm=off", "--permanent", "--yes"],
+        0,
+        "is made",
+    );
+    assert!(run(root, &words).out.starts_with("nothing to do"));
+}
+
 #[test]
 fn the_documents_keep_their_contract() {
     let machine = machine_copy("rx6600-no-override");

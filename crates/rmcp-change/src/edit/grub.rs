@@ -5,7 +5,7 @@
 //!
 //! Source: GRUB manual, "Simple configuration handling"; Debian sources `/etc/default/grub.d/*.cfg` too.
 
-use super::{EditError, append_lines};
+use super::{EditError, append_lines, check_closed};
 
 /// The variable for words of normal starts: without them is what the recovery entry is for.
 const VARIABLE: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
@@ -44,7 +44,7 @@ pub fn add_reference(text: &str, reference: &str) -> Result<String, EditError> {
 }
 
 /// Returns a part of GRUB's configuration that sets the variable `words` for one start: when `asked` stands in
-/// GRUB's environment, and only after GRUB has taken it out of there.
+/// GRUB's environment, and only after GRUB has taken it out of there. Submenus see exported variables alone.
 ///
 /// Source: GRUB manual, "The GRUB environment block", `save_env`; `/etc/grub.d` scripts print configuration.
 ///
@@ -58,6 +58,7 @@ pub fn once_script(asked: &str, variable: &str, words: &[String]) -> Result<Stri
          # Written by rmcp; `rmcp undo` takes it away. Words for one start: `rmcp status --confirm` keeps them.\n\
          cat <<'EOF'\n\
          set {variable}=\n\
+         export {variable}\n\
          if [ \"${{{asked}}}\" = \"1\" ]; then\n  \
            set {asked}=0\n  \
            if save_env {asked}; then\n    \
@@ -80,52 +81,6 @@ pub(crate) fn check_word(word: &str) -> Result<(), EditError> {
         });
     }
     Ok(())
-}
-
-/// Checks that nothing is open at the end: a line added behind an open quote would be part of it.
-fn check_closed(text: &str) -> Result<(), EditError> {
-    let mut open: Option<(char, usize)> = None;
-    let mut line = 1;
-    let mut characters = text.chars().peekable();
-    let mut at_word_start = true;
-    while let Some(character) = characters.next() {
-        match (open, character) {
-            (_, '\n') => {
-                line += 1;
-                at_word_start = true;
-                continue;
-            }
-            // A backslash quotes what follows, but not between single quotes.
-            (None | Some(('"', _)), '\\') => match characters.next() {
-                None => {
-                    return Err(EditError::Open {
-                        line,
-                        what: "the last line ends with a backslash",
-                    });
-                }
-                Some('\n') => {
-                    line += 1;
-                    if characters.peek().is_none() {
-                        return Err(EditError::Open {
-                            line: line - 1,
-                            what: "the last line is continued",
-                        });
-                    }
-                }
-                Some(_) => {}
-            },
-            (None, '#') if at_word_start => while characters.next_if(|&c| c != '\n').is_some() {},
-            (None, quote @ ('"' | '\'')) => open = Some((quote, line)),
-            (Some((quote, _)), character) if character == quote => open = None,
-            _ => {}
-        }
-        at_word_start =
-            open.is_none() && (character.is_whitespace() || ";&|()".contains(character));
-    }
-    match open {
-        Some((_, line)) => Err(EditError::Open { line, what: "a quote is never closed" }),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

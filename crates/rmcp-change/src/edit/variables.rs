@@ -1,6 +1,6 @@
 //! Environment variables: files of our own that set one, and lines of others that are switched off.
 
-use super::{EditError, MARK, append_lines};
+use super::{EditError, MARK, append_lines, check_closed};
 use rmcp_model::PciId;
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ fn shell_lines(name: &str, value: &str, cards: &[PciId]) -> String {
 /// variable is replaced.
 ///
 /// # Errors
-/// [`EditError::Word`] for a name or value that is none.
+/// [`EditError::Word`] for a name or value that is none, [`EditError::Open`] for a file that ends within a quote.
 pub fn set_block(
     text: &str,
     name: &str,
@@ -62,6 +62,7 @@ pub fn set_block(
     cards: &[PciId],
 ) -> Result<String, EditError> {
     check(name, value)?;
+    check_closed(text)?;
     Ok(mark_block(text, name, &shell_lines(name, value, cards)))
 }
 
@@ -83,10 +84,7 @@ pub(crate) fn mark_block(text: &str, name: &str, lines: &str) -> String {
 }
 
 fn marks(name: &str) -> (String, String) {
-    (
-        format!("# >>> rmcp: {name}, taken away by `rmcp undo` >>>"),
-        format!("# <<< rmcp: {name} <<<"),
-    )
+    (format!("# >>> rmcp: {name} (rmcp undo takes it away) >>>"), format!("# <<< rmcp: {name} <<<"))
 }
 
 /// Returns the lines, counted from 1, of our block for a variable in which a line stands.
@@ -167,17 +165,18 @@ fn check_name(name: &str) -> Result<(), EditError> {
     Ok(())
 }
 
-/// Wraps a line into a condition on the PCI ids in sysfs, which both shells and all distributions have.
+/// Wraps a line into a condition on the list of PCI devices, one file on every Linux: a pattern of file names would
+/// make zsh and fish complain where there are none.
+///
+/// Source: Linux `drivers/pci/proc.c`, `show_device`: bus and function, a tab, vendor and device, a tab.
 fn only_with(cards: &[PciId], set: &str, then: &str, end: &str) -> String {
     if cards.is_empty() {
         return set.to_owned();
     }
-    let ids: Vec<String> = cards.iter().map(|id| id.to_string().to_uppercase()).collect();
-    let expression = ids.iter().map(|id| format!("-e '^PCI_ID={id}$'")).collect::<Vec<_>>();
-    format!(
-        "if grep -qs {} /sys/bus/pci/devices/*/uevent{then}    {set}{end}",
-        expression.join(" ")
-    )
+    let ids: Vec<String> = cards.iter().map(|id| id.to_string().replace(':', "")).collect();
+    let expression: Vec<String> =
+        ids.iter().map(|id| format!("-e '^[0-9a-f]*[[:blank:]]{id}[[:blank:]]'")).collect();
+    format!("if grep -qs {} /proc/bus/pci/devices{then}    {set}{end}", expression.join(" "))
 }
 
 /// Source: POSIX, Shell Command Language, 2.2.2.
@@ -240,9 +239,19 @@ pub fn comment_out(
     Ok(out)
 }
 
-/// Returns whether a line is one plain setting of that variable in one of the dialects.
+/// Returns whether a line is one plain setting of that variable in one of the dialects, or takes it away.
 fn sets_only(line: &str, name: &str) -> bool {
     let line = line.trim();
+    if [format!("unset {name}"), format!("set -e {name}"), format!("set -ge {name}")]
+        .iter()
+        .any(|unset| unset == line)
+    {
+        return true;
+    }
+    // A quote that is not closed here goes on in the next line.
+    if check_closed(line).is_err() {
+        return false;
+    }
     let rest = line
         .strip_prefix("export ")
         .or_else(|| line.strip_prefix("Environment="))
@@ -284,6 +293,7 @@ mod tests {
             "Environment=\"HSA_OVERRIDE_GFX_VERSION=10.3.0\"",
             "set -gx HSA_OVERRIDE_GFX_VERSION 10.3.0",
             "export HSA_OVERRIDE_GFX_VERSION=10.3.0 # for torch",
+            "unset HSA_OVERRIDE_GFX_VERSION",
         ] {
             let text = format!("a\n{line}\nb");
             let off = |dialect| comment_out(dialect, &text, 2, name).unwrap();
@@ -298,6 +308,7 @@ mod tests {
             "export HSA_OVERRIDE_GFX_VERSION=10.\\",
             "Environment=HSA_OVERRIDE_GFX_VERSION=10.3.0 A=1",
             "export OTHER=1",
+            "export HSA_OVERRIDE_GFX_VERSION=\"10.3.0",
             "export HSA_OVERRIDE_GFX_VERSION_1=10.3.0",
         ] {
             let text = format!("a\n{line}\nb");

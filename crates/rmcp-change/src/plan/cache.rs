@@ -16,6 +16,7 @@ const MAX_ASIDE: u32 = 1000;
 
 pub(super) fn plan(planner: &Planner<'_>, draft: &mut Draft<'_>) -> Result<(), PlanError> {
     let home = planner.home()?;
+    let mut done: Vec<String> = Vec::new();
     for (folder, variable) in FOLDERS {
         let usual = format!("{home}/{folder}");
         let named = planner.host.environment.get(variable).map(|path| path.trim_end_matches('/'));
@@ -24,7 +25,8 @@ pub(super) fn plan(planner: &Planner<'_>, draft: &mut Draft<'_>) -> Result<(), P
             Some(path) => path.to_owned(),
             None => usual,
         };
-        if !draft.exists(&from)? {
+        // Both variables may name one place.
+        if done.contains(&from) || !draft.exists(&from)? {
             continue;
         }
         let to = (1..MAX_ASIDE)
@@ -35,6 +37,7 @@ pub(super) fn plan(planner: &Planner<'_>, draft: &mut Draft<'_>) -> Result<(), P
         })?;
         draft.move_aside(&from, &to);
         draft.takes_effect(TakesEffect::NextStart);
+        done.push(from);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A plan while it is being made: what has been planned so far is what the next wish finds.
 
-use super::PlanError;
+use super::{Part, PlanError};
 use crate::disk::{Disk, FileState, folder_of};
 use rmcp_model::{Check, Plan, Step, TakesEffect};
 
@@ -12,14 +12,30 @@ const FOLDER_MODE: u32 = 0o755;
 /// A plan under construction over a machine.
 pub(super) struct Draft<'d> {
     disk: &'d dyn Disk,
+    /// Which part of the machine is planned for, and the folders that are the user's own.
+    part: Part<'d>,
     plan: Plan,
     /// Programs start once everything is written.
     commands: Vec<Step>,
 }
 
 impl<'d> Draft<'d> {
-    pub(super) fn new(disk: &'d dyn Disk, title: String) -> Self {
-        Self { disk, plan: Plan::nothing(title), commands: Vec::new() }
+    pub(super) fn new(disk: &'d dyn Disk, part: Part<'d>) -> Self {
+        Self { disk, part, plan: Plan::nothing(String::new()), commands: Vec::new() }
+    }
+
+    /// Returns how many steps are planned.
+    pub(super) fn steps(&self) -> usize {
+        self.plan.steps.len() + self.commands.len()
+    }
+
+    /// Forgets checks of a wish that needs nothing in this part.
+    pub(super) fn forget_checks(&mut self, kept: usize) {
+        self.plan.checks.truncate(kept);
+    }
+
+    pub(super) fn checks(&self) -> usize {
+        self.plan.checks.len()
     }
 
     /// Returns the plan.
@@ -32,6 +48,9 @@ impl<'d> Draft<'d> {
     pub(super) fn read(&self, path: &str) -> Result<Option<String>, PlanError> {
         if let Some((_, after)) = self.planned(path) {
             return Ok(after.clone());
+        }
+        if self.part.is_out_of_sight(path) {
+            return Ok(None);
         }
         // Reading in a folder that is not there is an error of its own.
         if !self.exists(folder_of(path))? {
@@ -50,7 +69,33 @@ impl<'d> Draft<'d> {
         if path == "/" {
             return Ok(true);
         }
+        if self.part.is_out_of_sight(path) {
+            return Ok(false);
+        }
         self.disk.exists(path).map_err(|source| PlanError::Io { path: path.into(), source })
+    }
+
+    /// Returns whether a path leads to something, links followed: for programs, and files of which only the presence
+    /// tells something.
+    pub(super) fn leads_somewhere(&self, path: &str) -> Result<bool, PlanError> {
+        Ok(self.look(path)?.is_some())
+    }
+
+    /// Looks at what a path leads to, links followed.
+    pub(super) fn look(&self, path: &str) -> Result<Option<String>, PlanError> {
+        let bytes =
+            self.disk.look(path).map_err(|source| PlanError::Io { path: path.into(), source })?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Returns the file that a path names: where it is a symbolic link, the file that this leads to.
+    pub(super) fn target(&self, path: &str) -> Result<String, PlanError> {
+        if self.part.is_out_of_sight(path) || !self.exists(folder_of(path))? {
+            return Ok(path.to_owned());
+        }
+        let target = self.disk.link_target(path);
+        let target = target.map_err(|source| PlanError::Io { path: path.into(), source })?;
+        Ok(target.unwrap_or_else(|| path.to_owned()))
     }
 
     /// Returns the names in a folder, sorted; none where it is not there.
@@ -92,7 +137,7 @@ impl<'d> Draft<'d> {
             return Ok(());
         }
         let before = self.read(path)?;
-        if before != after {
+        if before != after && self.part.writes(path) {
             self.make_folder(folder_of(path))?;
             self.plan.steps.push(Step::Write { path: path.to_owned(), before, after, mode });
         }
@@ -112,11 +157,17 @@ impl<'d> Draft<'d> {
 
     /// Plans that a file or folder stands elsewhere.
     pub(super) fn move_aside(&mut self, from: &str, to: &str) {
+        if !self.part.writes(from) {
+            return;
+        }
         self.plan.steps.push(Step::Move { from: from.to_owned(), to: to.to_owned() });
     }
 
     /// Plans to start a program behind all else; one that is planned already is not started twice.
     pub(super) fn run<W: AsRef<str>>(&mut self, argv: &[W], undo: &[W], rewrites: &[String]) {
+        if matches!(self.part, Part::Own(_)) {
+            return;
+        }
         let owned = |words: &[W]| words.iter().map(|word| word.as_ref().to_owned()).collect();
         let step = Step::Run { argv: owned(argv), undo: owned(undo), rewrites: rewrites.to_vec() };
         if !self.commands.contains(&step) {

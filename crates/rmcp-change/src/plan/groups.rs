@@ -2,50 +2,63 @@
 
 use super::draft::Draft;
 use super::{PlanError, Planner};
-use rmcp_model::{Check, TakesEffect};
+use crate::members::{Account, members_of, parse_account};
+use rmcp_model::{Check, DeviceAccess, TakesEffect};
 
-/// What `usermod` and `gpasswd` rewrite. Source: usermod(8), gpasswd(1), section FILES.
-const FILES: [&str; 2] = ["/etc/group", "/etc/gshadow"];
+/// What `usermod` and `gpasswd` rewrite, and the copies of the last state that they leave.
+/// Source: usermod(8), gpasswd(1), section FILES; shadow `lib/commonio.c`, `commonio_close`.
+const FILES: [&str; 4] = ["/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-"];
 
+/// Plans memberships, and returns the groups, of which another process plans alike.
 pub(super) fn plan(
     planner: &Planner<'_>,
     draft: &mut Draft<'_>,
     groups: &[String],
-) -> Result<(), PlanError> {
-    let user = user_name(planner, draft)?;
+) -> Result<Vec<String>, PlanError> {
+    let user = account(planner, draft)?;
     let text = draft.read("/etc/group")?.unwrap_or_default();
-    let needed = if groups.is_empty() { groups_of_devices(planner)? } else { groups.to_vec() };
-    for group in needed {
-        if !is_plain_name(&group) {
+    let needed =
+        if groups.is_empty() { groups_of_devices(planner, &user, &text)? } else { groups.to_vec() };
+    for group in &needed {
+        if !is_plain_name(group) {
             return Err(PlanError::Refused(format!("`{group}` is no name of a group")));
         }
-        let Some(members) = members_of(&text, &group) else {
-            return Err(not_here(draft, &group)?);
+        let Some(members) = members_of(&text, group) else {
+            return Err(not_here(draft, group)?);
         };
-        draft.check(Check::Member { user: user.clone(), group: group.clone() });
-        if members.contains(&user.as_str()) {
+        draft.check(Check::Member { user: user.name.clone(), group: group.clone() });
+        if members.contains(&user.name.as_str()) {
             continue;
         }
         draft.run(
-            &["usermod", "--append", "--groups", &group, &user],
-            &["gpasswd", "--delete", &user, &group],
+            &["usermod", "--append", "--groups", group, &user.name],
+            &["gpasswd", "--delete", &user.name, group],
             &FILES.map(str::to_owned),
         );
         draft.takes_effect(TakesEffect::NextSession);
     }
-    Ok(())
+    Ok(needed)
 }
 
 /// Returns the groups of device files that the user may not use.
-fn groups_of_devices(planner: &Planner<'_>) -> Result<Vec<String>, PlanError> {
+fn groups_of_devices(
+    planner: &Planner<'_>,
+    user: &Account,
+    text: &str,
+) -> Result<Vec<String>, PlanError> {
+    // What this process may do says something of the user only where it is the user's.
+    let is_user = planner.host.access.user.value().is_some_and(|now| now.uid == user.uid);
+    let is_closed = |device: &&DeviceAccess| {
+        let usable = device.usable.value().copied();
+        let open_to_all = device.mode.value().is_some_and(|mode| mode & 0o6 == 0o6);
+        match (is_user, usable) {
+            (_, None) => false,
+            (true, Some(usable)) => !usable,
+            (false, Some(_)) => !open_to_all && device.uid != user.uid && device.gid != user.gid,
+        }
+    };
     let mut groups: Vec<String> = Vec::new();
-    let closed = planner
-        .host
-        .access
-        .devices
-        .iter()
-        .filter(|device| device.usable.value().is_some_and(|usable| !usable));
-    for device in closed {
+    for device in planner.host.access.devices.iter().filter(is_closed) {
         let group = device.group.clone().ok_or_else(|| {
             PlanError::Refused(format!(
                 "{} belongs to group number {}, which has no name here (in a container, the group must be \
@@ -59,15 +72,17 @@ fn groups_of_devices(planner: &Planner<'_>) -> Result<Vec<String>, PlanError> {
                 device.path
             )));
         }
-        if !groups.contains(&group) {
+        let is_in =
+            members_of(text, &group).is_some_and(|members| members.contains(&user.name.as_str()));
+        if !groups.contains(&group) && (is_user || !is_in) {
             groups.push(group);
         }
     }
     Ok(groups)
 }
 
-/// Returns the user's name by the number of the user who asks. Source of the fields: passwd(5).
-fn user_name(planner: &Planner<'_>, draft: &Draft<'_>) -> Result<String, PlanError> {
+/// Returns the account of the user who asks.
+fn account(planner: &Planner<'_>, draft: &Draft<'_>) -> Result<Account, PlanError> {
     let unknown = || PlanError::Refused("it is not known which user asks".to_owned());
     let uid = planner.uid.ok_or_else(unknown)?;
     if uid == 0 {
@@ -76,11 +91,7 @@ fn user_name(planner: &Planner<'_>, draft: &Draft<'_>) -> Result<String, PlanErr
         ));
     }
     let passwd = draft.read("/etc/passwd")?.unwrap_or_default();
-    let name = passwd.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        (fields.get(2)?.parse() == Ok(uid)).then(|| fields[0].to_owned())
-    });
-    name.filter(|name| is_plain_name(name)).ok_or_else(|| {
+    parse_account(&passwd, uid).filter(|account| is_plain_name(&account.name)).ok_or_else(|| {
         PlanError::Refused(format!(
             "user number {uid} does not stand in /etc/passwd; ask whoever keeps the accounts"
         ))
@@ -95,16 +106,9 @@ fn is_plain_name(name: &str) -> bool {
         && name.chars().all(plain)
 }
 
-/// Returns the members of a group. Source of the fields: group(5).
-fn members_of<'t>(text: &'t str, group: &str) -> Option<Vec<&'t str>> {
-    let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let row = fields.into_iter().find(|fields| fields.first() == Some(&group))?;
-    Some(row.get(3).map(|members| members.split(',').collect()).unwrap_or_default())
-}
-
 /// Image-based systems keep groups of packages where `usermod` does not look.
 fn not_here(draft: &Draft<'_>, group: &str) -> Result<PlanError, PlanError> {
-    let elsewhere = draft.read("/usr/lib/group")?.unwrap_or_default();
+    let elsewhere = draft.look("/usr/lib/group")?.unwrap_or_default();
     if let Some(line) = elsewhere.lines().find(|line| line.starts_with(&format!("{group}:"))) {
         return Ok(PlanError::ByHand {
             what: "the list of groups",

@@ -2,17 +2,18 @@
 
 use super::draft::Draft;
 use super::{PlanError, Planner, variable};
-use rmcp_model::Reader;
+use rmcp_model::{Reader, Wish};
 
 /// Libraries of tools that ROCr loads, separated by blanks.
 /// Source: rocr-runtime `core/runtime/runtime.cpp`, `Runtime::LoadTools`.
 const VARIABLE: &str = "HSA_TOOLS_LIB";
 
+/// Returns the wish for the variable, which another process plans alike, whatever is set in its environment.
 pub(super) fn plan(
     planner: &Planner<'_>,
     draft: &mut Draft<'_>,
     reader: &Reader,
-) -> Result<(), PlanError> {
+) -> Result<Wish, PlanError> {
     let Some(library) = planner.interposer else {
         return Err(PlanError::Refused(
             "RMCP's library librmcp_interposer.so is not installed: it is looked for beside rmcp, and in \
@@ -30,5 +31,7 @@ pub(super) fn plan(
     let mut libraries: Vec<&str> =
         others.split_whitespace().filter(|other| *other != library).collect();
     libraries.push(library);
-    variable::plan_set(planner, draft, VARIABLE, &libraries.join(" "), reader)
+    let value = libraries.join(" ");
+    variable::plan_set(planner, draft, VARIABLE, &value, reader)?;
+    Ok(Wish::Variable { name: VARIABLE.to_owned(), value, reader: reader.clone() })
 }

@@ -1,7 +1,7 @@
 //! Kernel words, by the boot loader's own means.
 
 use super::draft::Draft;
-use super::{PlanError, Planner, edit_error, once};
+use super::{PlanError, Planner, WAY_BACK, edit_error, once};
 use crate::edit::{entry, grub};
 use rmcp_model::{Check, TakesEffect};
 
@@ -29,36 +29,31 @@ pub(super) fn plan(
             planner.judge(word, verdict.effect, verdict.why)?;
         }
     }
-    // Words that are configured already are left to their owner.
-    let configured = |word: &&String| {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        let words = &planner.host.boot.configured_words;
-        words.iter().any(|there| there.name == name && there.value == value)
-    };
     for word in words {
         draft.check(Check::KernelWord { word: word.clone() });
     }
-    let new: Vec<String> = words.iter().filter(|word| !configured(word)).cloned().collect();
-    if new.is_empty() {
-        return Ok(());
-    }
     let loader = planner.host.boot.loader.value().map_or("unknown", String::as_str);
-    match loader {
-        "grub" => plan_grub(planner, draft, &new)?,
-        "systemd-boot" => plan_entries(planner, draft, &new)?,
-        "bls" => plan_grubby(planner, draft, &new)?,
-        "kernelstub" => plan_kernelstub(draft, &new)?,
-        "rpm-ostree" => plan_ostree(draft, &new),
+    let planned = match loader {
+        "grub" => plan_grub(planner, draft, words)?,
+        "systemd-boot" => plan_entries(planner, draft, words)?,
+        "bls" => plan_grubby(planner, draft, words)?,
+        "kernelstub" => plan_kernelstub(draft, words)?,
+        "rpm-ostree" => plan_ostree(planner, draft, words),
         // Where it is there, it changes the words of this machine alone.
         // Source: Red Hat, "Managing kernel arguments in bootc systems", section on editing.
-        "bootc" if draft.exists("/usr/bin/rpm-ostree")? => plan_ostree(draft, &new),
+        "bootc" if draft.leads_somewhere("/usr/bin/rpm-ostree")? => {
+            plan_ostree(planner, draft, words)
+        }
         other => {
             return Err(PlanError::ByHand {
                 what: "the boot loader",
                 name: other.to_owned(),
-                by_hand: by_hand(other, &new),
+                by_hand: by_hand(other, words),
             });
         }
+    };
+    if !planned {
+        return Ok(());
     }
     draft.takes_effect(TakesEffect::NextBoot);
     draft.way_back(match loader {
@@ -71,11 +66,36 @@ pub(super) fn plan(
         }
         _ => format!(
             "at the boot menu press e, delete the words from the line that begins with `linux` or `options`, and start with Ctrl-x or Enter (words: {})",
-            new.join(" ")
+            words.join(" ")
         ),
     });
-    draft.way_back("then: rmcp undo --last".to_owned());
+    draft.way_back(WAY_BACK.to_owned());
     Ok(())
+}
+
+/// Returns the words that are not there yet: of several words of one name, the kernel obeys the last. Words that
+/// are there are left to their owner.
+fn missing(words: &[String], there: impl Fn(&str) -> Option<String>) -> Vec<&String> {
+    words.iter().filter(|word| there(name_of(word)).as_ref() != Some(*word)).collect()
+}
+
+fn name_of(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(name, _)| name)
+}
+
+/// Returns the word of that name which holds, in a text of words.
+fn last_word(text: &str, name: &str) -> Option<String> {
+    text.split_whitespace().rfind(|word| name_of(word) == name).map(str::to_owned)
+}
+
+/// Returns the word of that name which holds, by the boot loader's own configuration.
+fn configured(planner: &Planner<'_>, name: &str) -> Option<String> {
+    let last = planner.host.boot.configured_words.iter().rfind(|there| there.name == name)?;
+    Some(if last.value.is_empty() { last.name.clone() } else { format!("{name}={}", last.value) })
+}
+
+fn owned(words: &[&String]) -> Vec<String> {
+    words.iter().map(|&word| word.clone()).collect()
 }
 
 fn by_hand(loader: &str, words: &[String]) -> String {
@@ -95,7 +115,12 @@ fn plan_grub(
     planner: &Planner<'_>,
     draft: &mut Draft<'_>,
     words: &[String],
-) -> Result<(), PlanError> {
+) -> Result<bool, PlanError> {
+    once::refuse_second(draft, once::GRUB_PART)?;
+    let words = owned(&missing(words, |name| configured(planner, name)));
+    if words.is_empty() {
+        return Ok(false);
+    }
     let maker = GrubMaker::of(draft)?;
     let once = !planner.permanent && once::grub_can(draft, &maker)?;
     let (path, before) = if reads_drop_ins(draft)? {
@@ -109,20 +134,20 @@ fn plan_grub(
     let after = if once {
         grub::add_reference(&before, &format!("\\${}", once::WORDS))
     } else {
-        grub::add_words(&before, words)
+        grub::add_words(&before, &words)
     };
     draft.write(path, after.map_err(edit_error(path))?)?;
     if once {
-        once::plan_grub(draft, words)?;
+        once::plan_grub(draft, &words)?;
     }
     draft.run(maker.argv, maker.argv, &[maker.config.to_owned()]);
     if once {
         once::arm_grub(draft, &maker);
     }
     for word in words {
-        draft.check(Check::Contains { path: maker.config.to_owned(), text: word.clone() });
+        draft.check(Check::Contains { path: maker.config.to_owned(), text: word });
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The program that makes GRUB's configuration, and what it makes.
@@ -151,9 +176,9 @@ const OTHERS: GrubMaker =
 
 impl GrubMaker {
     fn of(draft: &Draft<'_>) -> Result<Self, PlanError> {
-        Ok(if draft.exists("/usr/sbin/update-grub")? {
+        Ok(if draft.leads_somewhere("/usr/sbin/update-grub")? {
             DEBIAN
-        } else if draft.exists("/boot/grub2/grub.cfg")? {
+        } else if draft.leads_somewhere("/boot/grub2/grub.cfg")? {
             FEDORA
         } else {
             OTHERS
@@ -165,9 +190,7 @@ impl GrubMaker {
 /// of that name alone proves nothing where the program says otherwise.
 fn reads_drop_ins(draft: &Draft<'_>) -> Result<bool, PlanError> {
     for program in ["/usr/sbin/grub-mkconfig", "/usr/sbin/grub2-mkconfig"] {
-        if draft.exists(program)?
-            && let Ok(Some(script)) = draft.read(program)
-        {
+        if let Some(script) = draft.look(program)? {
             return Ok(script.contains("default/grub.d"));
         }
     }
@@ -179,19 +202,9 @@ fn plan_entries(
     planner: &Planner<'_>,
     draft: &mut Draft<'_>,
     words: &[String],
-) -> Result<(), PlanError> {
+) -> Result<bool, PlanError> {
     let entries = entries(draft)?;
-    if !planner.permanent && once::plan_entry(planner, draft, &entries, words, once::Menu::Systemd)?
-    {
-        return Ok(());
-    }
-    for (path, text) in &entries {
-        draft.write(path, entry::add_options(text, words))?;
-    }
     let named = draft.read(KERNEL_CMDLINE)?;
-    if let Some(text) = &named {
-        draft.write(KERNEL_CMDLINE, format!("{} {}\n", text.trim_end(), words.join(" ")))?;
-    }
     if entries.is_empty() && named.is_none() {
         return Err(PlanError::ByHand {
             what: "the boot loader",
@@ -199,7 +212,29 @@ fn plan_entries(
             by_hand: by_hand("systemd-boot", words),
         });
     }
-    Ok(())
+    let lacks = |text: &str| owned(&missing(words, |name| last_word(text, name)));
+    let options = |text: &str| entry::options(text);
+    let all_there = entries.iter().all(|(_, text)| lacks(&options(text)).is_empty())
+        && named.as_ref().is_none_or(|text| lacks(text).is_empty());
+    if all_there {
+        return Ok(false);
+    }
+    if once::plan_entry(planner, draft, &entries, words, once::Menu::Systemd)? {
+        return Ok(true);
+    }
+    for (path, text) in &entries {
+        let new = lacks(&options(text));
+        if !new.is_empty() {
+            draft.write(path, entry::add_options(text, &new))?;
+        }
+    }
+    if let Some(text) = &named {
+        let new = lacks(text);
+        if !new.is_empty() {
+            draft.write(KERNEL_CMDLINE, format!("{} {}\n", text.trim_end(), new.join(" ")))?;
+        }
+    }
+    Ok(true)
 }
 
 /// Returns path and text of every boot loader entry but our own for one start.
@@ -225,12 +260,31 @@ fn plan_grubby(
     planner: &Planner<'_>,
     draft: &mut Draft<'_>,
     words: &[String],
-) -> Result<(), PlanError> {
+) -> Result<bool, PlanError> {
     let entries = entries(draft)?;
-    if !planner.permanent && once::plan_entry(planner, draft, &entries, words, once::Menu::Grub)? {
-        return Ok(());
+    let options: Vec<String> = entries.iter().map(|(_, text)| entry::options(text)).collect();
+    let lacks = |text: &String| owned(&missing(words, |name| last_word(text, name)));
+    let new: Vec<String> = words
+        .iter()
+        .filter(|word| options.is_empty() || options.iter().any(|text| lacks(text).contains(word)))
+        .cloned()
+        .collect();
+    if new.is_empty() {
+        return Ok(false);
     }
-    let all = words.join(" ");
+    // grubby would put our word in the place of somebody else's, and nobody could put that back.
+    for word in &new {
+        let other = options.iter().find_map(|text| last_word(text, name_of(word)));
+        if let Some(other) = other {
+            return Err(PlanError::Refused(format!(
+                "{other} is there already, from somebody else; rmcp replaces no words of others"
+            )));
+        }
+    }
+    if once::plan_entry(planner, draft, &entries, &new, once::Menu::Grub)? {
+        return Ok(true);
+    }
+    let all = new.join(" ");
     let mut rewrites: Vec<String> = entries.into_iter().map(|(path, _)| path).collect();
     rewrites.extend([GRUB_FILE, KERNEL_CMDLINE].map(str::to_owned));
     draft.run(
@@ -238,28 +292,41 @@ fn plan_grubby(
         &["grubby", "--update-kernel=ALL", &format!("--remove-args={all}")],
         &rewrites,
     );
-    Ok(())
+    Ok(true)
 }
 
 /// Pop!_OS. Source: kernelstub(8).
-fn plan_kernelstub(draft: &mut Draft<'_>, words: &[String]) -> Result<(), PlanError> {
-    let mut rewrites: Vec<String> = entries(draft)?.into_iter().map(|(path, _)| path).collect();
+fn plan_kernelstub(draft: &mut Draft<'_>, words: &[String]) -> Result<bool, PlanError> {
+    let entries = entries(draft)?;
+    let lacks = |word: &&String| {
+        entries.is_empty()
+            || entries.iter().any(|(_, text)| {
+                last_word(&entry::options(text), name_of(word)).as_ref() != Some(*word)
+            })
+    };
+    let new: Vec<&String> = words.iter().filter(lacks).collect();
+    let mut rewrites: Vec<String> = entries.iter().map(|(path, _)| path.clone()).collect();
     rewrites.push("/etc/kernelstub/configuration".to_owned());
-    for word in words {
+    for word in &new {
         draft.run(
             &["kernelstub", "--add-options", word],
             &["kernelstub", "--delete-options", word],
             &rewrites,
         );
     }
-    Ok(())
+    Ok(!new.is_empty())
 }
 
 /// One new deployment holds all words; the old one stays in the boot menu. Source: rpm-ostree(1), `kargs`.
-fn plan_ostree(draft: &mut Draft<'_>, words: &[String]) {
+fn plan_ostree(planner: &Planner<'_>, draft: &mut Draft<'_>, words: &[String]) -> bool {
+    let new = missing(words, |name| configured(planner, name));
+    if new.is_empty() {
+        return false;
+    }
     let with = |option: &str| -> Vec<String> {
-        let options = words.iter().map(|word| format!("--{option}={word}"));
+        let options = new.iter().map(|word| format!("--{option}={word}"));
         ["rpm-ostree", "kargs"].map(str::to_owned).into_iter().chain(options).collect()
     };
     draft.run(&with("append-if-missing"), &with("delete-if-present"), &[]);
+    true
 }

@@ -101,6 +101,41 @@ pub struct Planner<'a> {
     pub allow_inert: bool,
     /// Whether kernel words hold for good at once, rather than for one start until they are confirmed.
     pub permanent: bool,
+    /// For which part of the machine plans are made.
+    pub part: Part<'a>,
+}
+
+/// A part of the machine. What one user wishes may touch files of that user, which root does not write, and files
+/// of the system, which that user cannot write.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// All of it.
+    Whole,
+    /// What stands in these folders alone, and no program.
+    Own(&'a [String]),
+    /// What stands outside these folders, of which nothing is even read.
+    System(&'a [String]),
+}
+
+impl Part<'_> {
+    fn is_within(folders: &[String], path: &str) -> bool {
+        folders.iter().any(|folder| {
+            path.strip_prefix(folder.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    fn writes(self, path: &str) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Own(folders) => Self::is_within(folders, path),
+            Self::System(folders) => !Self::is_within(folders, path),
+        }
+    }
+
+    fn is_out_of_sight(self, path: &str) -> bool {
+        matches!(self, Self::System(folders) if Self::is_within(folders, path))
+    }
 }
 
 impl Planner<'_> {
@@ -109,25 +144,51 @@ impl Planner<'_> {
     /// # Errors
     /// [`PlanError`] for the first wish that cannot be planned.
     pub fn plan(&self, wishes: &[Wish]) -> Result<Plan, PlanError> {
-        let title = wishes.iter().map(Wish::to_string).collect::<Vec<_>>().join("; ");
-        let mut draft = Draft::new(self.disk, title);
+        let mut draft = Draft::new(self.disk, self.part);
+        let mut planned: Vec<Wish> = Vec::new();
         for wish in wishes {
-            match wish {
-                Wish::KernelWords { words } => kernel::plan(self, &mut draft, words),
-                Wish::ModuleOption { name, value } => module::plan(self, &mut draft, name, value),
-                Wish::Variable { name, value, reader } => {
-                    variable::plan_set(self, &mut draft, name, value, reader)
+            let (steps, checks) = (draft.steps(), draft.checks());
+            let wish = match wish {
+                Wish::Groups { groups } => {
+                    Wish::Groups { groups: groups::plan(self, &mut draft, groups)? }
                 }
-                Wish::UnsetVariable { name } => variable::plan_unset(self, &mut draft, name),
-                Wish::Groups { groups } => groups::plan(self, &mut draft, groups),
-                Wish::MiopenCache => cache::plan(self, &mut draft),
-                Wish::Interposer { reader } => interposer::plan(self, &mut draft, reader),
-            }?;
+                Wish::Interposer { reader } => interposer::plan(self, &mut draft, reader)?,
+                wish => {
+                    self.plan_one(&mut draft, wish)?;
+                    wish.clone()
+                }
+            };
+            // Of a wish that needs nothing in this part, nothing is said.
+            if matches!(self.part, Part::Whole) || draft.steps() > steps {
+                planned.push(wish);
+            } else {
+                draft.forget_checks(checks);
+            }
         }
         let mut plan = draft.finish();
-        plan.wishes = wishes.to_vec();
-        plan.known = wishes.iter().flat_map(|wish| self.objections(wish)).collect();
+        plan.title = planned.iter().map(Wish::to_string).collect::<Vec<_>>().join("; ");
+        plan.known = planned.iter().flat_map(|wish| self.objections(wish)).collect();
+        plan.wishes = planned;
         Ok(plan)
+    }
+
+    fn plan_one(&self, draft: &mut Draft<'_>, wish: &Wish) -> Result<(), PlanError> {
+        match wish {
+            Wish::KernelWords { words } => kernel::plan(self, draft, words),
+            Wish::ModuleOption { name, value } => module::plan(self, draft, name, value),
+            Wish::Variable { name, value, reader } => {
+                variable::plan_set(self, draft, name, value, reader)
+            }
+            Wish::UnsetVariable { name } => variable::plan_unset(self, draft, name),
+            Wish::MiopenCache => cache::plan(self, draft),
+            Wish::Groups { groups } => groups::plan(self, draft, groups).map(|_| ()),
+            Wish::Interposer { reader } => interposer::plan(self, draft, reader).map(|_| ()),
+        }
+    }
+
+    /// Returns whether a wish is about files of the other part alone.
+    fn is_elsewhere(&self, path: &str) -> bool {
+        self.part.is_out_of_sight(path)
     }
 
     /// Version of the running kernel, by which parameters are judged.
@@ -163,11 +224,11 @@ impl Planner<'_> {
             .filter(|verdict| matches!(verdict.effect, Effect::Harmful | Effect::Inert))
             .map(|verdict| format!("{}: {}", verdict.switch.name, verdict.why));
         let contrary = self.advice.iter().filter(|advice| {
-            advice.wishes.iter().any(|other| match (wish, other) {
+            let unset = |other: &Wish| match (wish, other) {
                 (Wish::Variable { name, .. }, Wish::UnsetVariable { name: unset }) => name == unset,
-                (Wish::UnsetVariable { name: unset }, Wish::Variable { name, .. }) => name == unset,
                 _ => false,
-            })
+            };
+            advice.wishes.iter().any(unset)
         });
         let contrary = contrary
             .map(|advice| format!("rmcp doctor advises the contrary here ({})", advice.finding));
@@ -196,6 +257,9 @@ impl Planner<'_> {
         })
     }
 }
+
+/// What to type once a machine is up again that did not come up.
+const WAY_BACK: &str = "then: sudo rmcp undo --last";
 
 fn edit_error(path: &str) -> impl FnOnce(EditError) -> PlanError {
     let path = path.to_owned();

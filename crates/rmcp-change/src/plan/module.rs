@@ -1,7 +1,7 @@
 //! Options of the amdgpu module.
 
 use super::draft::Draft;
-use super::{PlanError, Planner, edit_error};
+use super::{PlanError, Planner, WAY_BACK, edit_error};
 use crate::edit::modprobe::set_option;
 use rmcp_model::{Check, TakesEffect};
 
@@ -32,13 +32,14 @@ pub(super) fn plan(
     }
     let after = set_option(draft.read(FILE)?.as_deref(), name, value).map_err(edit_error(FILE))?;
     refuse_images(planner, name, value)?;
+    refuse_later(planner, name, value)?;
     draft.check(Check::ModuleParameter { name: name.to_owned(), value: value.to_owned() });
     if draft.read(FILE)?.as_deref() == Some(&after) {
         return Ok(());
     }
     draft.write(FILE, after)?;
     for (program, argv) in INITRAMFS {
-        if draft.exists(program)? {
+        if draft.leads_somewhere(program)? {
             // The image is made anew from the file as it is then, so the same command takes it back. It is
             // too large to be kept.
             draft.run(argv, argv, &[]);
@@ -49,8 +50,24 @@ pub(super) fn plan(
     draft.way_back(format!(
         "at the boot menu press e, and add amdgpu.{name}= with the old value to the line that begins with `linux`"
     ));
-    draft.way_back("then: rmcp undo --last".to_owned());
+    draft.way_back(WAY_BACK.to_owned());
     Ok(())
+}
+
+/// Files are read in the order of their names, wherever they stand, and the last one wins. Source: modprobe.d(5).
+fn refuse_later(planner: &Planner<'_>, name: &str, value: &str) -> Result<(), PlanError> {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let ours = file(FILE);
+    let later = planner.host.driver.options.iter().find(|option| {
+        option.name == name && option.value != value && file(&option.origin.path) > ours
+    });
+    match later {
+        None => Ok(()),
+        Some(option) => Err(PlanError::Refused(format!(
+            "{} sets amdgpu's {name} to {} and is read after {FILE}; change it there",
+            option.origin, option.value
+        ))),
+    }
 }
 
 /// Systems whose initramfs comes with the image never read our file before the driver is loaded.

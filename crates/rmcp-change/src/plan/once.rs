@@ -5,7 +5,7 @@
 //! are told to start it once.
 
 use super::draft::Draft;
-use super::kernel::GrubMaker;
+use super::kernel::{ENTRY_FOLDERS, GrubMaker};
 use super::{PlanError, Planner, edit_error};
 use crate::edit::{entry, grub};
 
@@ -17,7 +17,7 @@ const ASKED: &str = "rmcp_once";
 
 /// Our part of GRUB's configuration. It is read before the part with the kernels, which is number 10, and behind
 /// the one that loads GRUB's variables, which is number 00.
-const GRUB_PART: &str = "/etc/grub.d/09_rmcp_once";
+pub(super) const GRUB_PART: &str = "/etc/grub.d/09_rmcp_once";
 
 /// The additional entry. Of entries without a key to sort by, the one whose name counts as the newest version is
 /// started, and capital letters count as older than all else: `cargo xtask real-tools` shows it.
@@ -33,13 +33,14 @@ pub(super) enum Menu {
 
 /// Returns whether GRUB can be asked for one start.
 pub(super) fn grub_can(draft: &Draft<'_>, maker: &GrubMaker) -> Result<bool, PlanError> {
-    refuse_second(draft, GRUB_PART)?;
     let editor = format!("/usr/bin/{}", maker.editor);
-    Ok(draft.exists("/etc/grub.d")? && draft.exists(&editor)? && draft.exists(maker.environment)?)
+    Ok(draft.exists("/etc/grub.d")?
+        && draft.leads_somewhere(&editor)?
+        && draft.leads_somewhere(maker.environment)?)
 }
 
 /// A second change would take over the one start of the first.
-fn refuse_second(draft: &Draft<'_>, path: &str) -> Result<(), PlanError> {
+pub(super) fn refuse_second(draft: &Draft<'_>, path: &str) -> Result<(), PlanError> {
     if draft.exists(path)? {
         return Err(PlanError::Refused(
             "kernel words of an earlier change wait for their one start or for its confirmation; see `rmcp status`"
@@ -80,11 +81,17 @@ pub(super) fn plan_entry(
         Menu::Systemd => "/usr/bin/bootctl",
         Menu::Grub => "/usr/sbin/grub2-reboot",
     };
+    for folder in ENTRY_FOLDERS {
+        refuse_second(draft, &format!("{folder}/{ENTRY}.conf"))?;
+    }
     let Some((path, text)) = started_entry(planner, entries) else { return Ok(false) };
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let own = format!("{folder}/{ENTRY}.conf");
-    refuse_second(draft, &own)?;
-    if !draft.exists(program)? {
+    let can_forget = match menu {
+        Menu::Systemd => true,
+        Menu::Grub => grub_can_write(draft)?,
+    };
+    if planner.permanent || !can_forget || !draft.leads_somewhere(program)? {
         return Ok(false);
     }
     draft.write(&own, entry::copy_for_once(text, words))?;
@@ -104,6 +111,23 @@ pub(super) fn plan_entry(
     }
     draft.one_start();
     Ok(true)
+}
+
+/// Returns whether GRUB can take its note of the one start back, for which it must write to the file system of
+/// `/boot`: otherwise the entry would be started again and again.
+///
+/// Source: GRUB manual, "The GRUB environment block": not on LVM, RAID, ZFS or btrfs.
+fn grub_can_write(draft: &Draft<'_>) -> Result<bool, PlanError> {
+    let mounts = draft.look("/proc/mounts")?.unwrap_or_default();
+    let rows = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let boot = rows
+        .filter(|row| row.len() > 2 && ["/", "/boot", "/boot/grub2"].contains(&row[1]))
+        .max_by_key(|row| row[1].len());
+    Ok(boot.is_some_and(|row| {
+        let plain = ["/dev/sd", "/dev/nvme", "/dev/vd", "/dev/mmcblk"];
+        matches!(row[2], "ext2" | "ext3" | "ext4" | "vfat")
+            && plain.iter().any(|device| row[0].starts_with(device))
+    }))
 }
 
 /// Returns the entry of the running kernel.

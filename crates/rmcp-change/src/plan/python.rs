@@ -2,18 +2,22 @@
 //! environment is activated.
 
 use super::draft::Draft;
-use super::{PlanError, edit_error};
+use super::{PlanError, Planner, edit_error};
 use crate::edit::activate;
 use rmcp_model::TakesEffect;
 
 /// Plans to set a variable in an environment of `venv`, `virtualenv` or conda.
 pub(super) fn set(
+    planner: &Planner<'_>,
     draft: &mut Draft<'_>,
     prefix: &str,
     name: &str,
     value: &str,
 ) -> Result<(), PlanError> {
     let prefix = prefix.trim_end_matches('/');
+    if planner.is_elsewhere(prefix) {
+        return Ok(());
+    }
     let (packages, is_environment) = site_packages(draft, prefix)?;
     if !is_environment {
         return Err(PlanError::Refused(format!(

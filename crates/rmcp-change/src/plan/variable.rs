@@ -28,7 +28,7 @@ pub(super) fn plan_set(
         Reader::User => set_for_user(planner, draft, name, value)?,
         Reader::Everybody => set_for_everybody(planner, draft, name, value)?,
         Reader::Unit { unit } => set_for_unit(draft, unit, name, value)?,
-        Reader::Python { prefix } => python::set(draft, prefix, name, value)?,
+        Reader::Python { prefix } => python::set(planner, draft, prefix, name, value)?,
         Reader::Command { name: command } => {
             set_for_command(planner, draft, command, name, value)?;
         }
@@ -69,6 +69,10 @@ fn set_for_user(
     value: &str,
 ) -> Result<(), PlanError> {
     let home = planner.home()?.to_owned();
+    if planner.is_elsewhere(&home) {
+        return Ok(());
+    }
+    switch_off_others(planner, draft, &home, name, value)?;
     let file = own_file(name);
     let write = |draft: &mut Draft<'_>, path: String, dialect| {
         let text = file_for(dialect, name, value, planner.cards).map_err(edit_error(&path))?;
@@ -90,14 +94,14 @@ fn set_for_user(
             break;
         }
     }
-    if draft.exists(&format!("{home}/.config/fish"))? || draft.exists("/usr/bin/fish")? {
+    if draft.exists(&format!("{home}/.config/fish"))? || draft.leads_somewhere("/usr/bin/fish")? {
         write(draft, format!("{home}/.config/fish/conf.d/{file}.fish"), Dialect::Fish)?;
     }
     draft.takes_effect(TakesEffect::NextSession);
-    switch_off_others(planner, draft, &home, name, value)
+    Ok(())
 }
 
-/// Lines of the user's own that set another value and are read later would win.
+/// Lines of the user's own that set another value, or none, and are read later would win.
 fn switch_off_others(
     planner: &Planner<'_>,
     draft: &mut Draft<'_>,
@@ -112,12 +116,12 @@ fn switch_off_others(
         .iter()
         .filter(|setting| {
             setting.name == name
-                && setting.value != value
+                && (setting.value != value || setting.kind == SettingKind::Unset)
                 && !matches!(setting.place, Place::Unit { .. })
                 && setting.origin.path.starts_with(&home)
         })
         .collect();
-    switch_off(draft, name, &contrary)
+    switch_off(draft, name, &contrary, Ours::Stay)
 }
 
 /// All users' login shells, where one of the cards is in the machine.
@@ -161,12 +165,17 @@ fn set_for_unit(
         return Ok(());
     }
     draft.write(&path, text)?;
-    // A systemd that runs has read its units already. Source: sd_booted(3).
+    reload_units(draft)?;
+    draft.takes_effect(TakesEffect::NextStart);
+    Ok(())
+}
+
+/// A systemd that runs has read its units already. Source: sd_booted(3).
+fn reload_units(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     if draft.exists("/run/systemd/system")? {
         let reload = ["systemctl", "daemon-reload"];
         draft.run(&reload, &reload, &[]);
     }
-    draft.takes_effect(TakesEffect::NextStart);
     Ok(())
 }
 
@@ -210,38 +219,68 @@ pub(super) fn plan_unset(
         .iter()
         .filter(|setting| setting.name == name && setting.kind != SettingKind::Unset)
         .collect();
-    switch_off(draft, name, &setting)?;
-    draft.check(Check::Variable { name: name.to_owned(), value: None, reader: Reader::User });
-    draft.takes_effect(TakesEffect::NextSession);
+    switch_off(draft, name, &setting, Ours::Go)?;
+    for setting in &setting {
+        // A unit has an environment of its own.
+        let reader = match &setting.place {
+            Place::Unit { unit, user: false } => Reader::Unit { unit: unit.clone() },
+            Place::Unit { user: true, .. } => continue,
+            Place::System | Place::Shell { .. } => Reader::User,
+        };
+        let in_unit = matches!(reader, Reader::Unit { .. });
+        draft.check(Check::Variable { name: name.to_owned(), value: None, reader });
+        if in_unit {
+            reload_units(draft)?;
+            draft.takes_effect(TakesEffect::NextStart);
+        } else {
+            draft.takes_effect(TakesEffect::NextSession);
+        }
+    }
     Ok(())
 }
 
+/// What becomes of settings that RMCP itself has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ours {
+    /// They are written anew.
+    Stay,
+    /// They go like all others.
+    Go,
+}
+
 /// Switches lines off where they stand: in a file of our own all of it, elsewhere the line or our block.
-fn switch_off(draft: &mut Draft<'_>, name: &str, settings: &[&Setting]) -> Result<(), PlanError> {
-    let mut lines: BTreeMap<&str, Vec<(usize, Dialect)>> = BTreeMap::new();
+fn switch_off(
+    draft: &mut Draft<'_>,
+    name: &str,
+    settings: &[&Setting],
+    ours: Ours,
+) -> Result<(), PlanError> {
+    let mut lines: BTreeMap<String, BTreeMap<usize, Dialect>> = BTreeMap::new();
     for setting in settings {
         let Some(line) = setting.origin.line else { continue };
-        lines
-            .entry(&setting.origin.path)
-            .or_default()
-            .push((line as usize, dialect_of(&setting.place, &setting.origin.path)));
+        // systemd ships a link to /etc/environment: one line is then seen in two places.
+        let path = draft.target(&setting.origin.path)?;
+        let dialect = dialect_of(&setting.place, &path);
+        lines.entry(path).or_default().insert(line as usize, dialect);
     }
-    for (path, mut lines) in lines {
+    for (path, lines) in lines {
         if path.rsplit('/').next().is_some_and(|file| file.starts_with(OWN)) {
-            draft.remove(path)?;
+            if ours == Ours::Go {
+                draft.remove(&path)?;
+            }
             continue;
         }
-        let Some(before) = draft.read(path)? else { continue };
-        // From the last line up, so that a block taken out moves no line that is still to be found.
-        lines.sort_unstable_by_key(|&(line, _)| std::cmp::Reverse(line));
+        let Some(before) = draft.read(&path)? else { continue };
         let mut after = before.clone();
-        for (line, dialect) in lines {
-            after = match variables::block_around(&after, line, name) {
-                Some(block) => variables::without_lines(&after, block),
-                None => comment_out(dialect, &after, line, name).map_err(edit_error(path))?,
+        // From the last line up, so that a block taken out moves no line that is still to be found.
+        for (line, dialect) in lines.into_iter().rev() {
+            after = match (variables::block_around(&after, line, name), ours) {
+                (Some(_), Ours::Stay) => continue,
+                (Some(block), Ours::Go) => variables::without_lines(&after, block),
+                (None, _) => comment_out(dialect, &after, line, name).map_err(edit_error(&path))?,
             };
         }
-        draft.write(path, after)?;
+        draft.write(&path, after)?;
     }
     Ok(())
 }

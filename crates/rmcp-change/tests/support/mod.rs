@@ -8,7 +8,7 @@
     reason = "tests build their own machine"
 )]
 
-use rmcp_change::plan::Planner;
+use rmcp_change::plan::{Part, Planner};
 use rmcp_change::{CommandRunner, RealDisk};
 use rmcp_host::log::LogScanner;
 use rmcp_host::{Caller, Machine};
@@ -180,6 +180,26 @@ pub(crate) fn kinds() -> Vec<Kind> {
         kind("kernel words, rpm-ostree", Loader::Ostree, true, words()),
         kind("module option", grub, true, vec![option()]),
         kind("variable for a user", grub, true, set(Reader::User)),
+        kind(
+            "another value for a user",
+            grub,
+            true,
+            vec![Wish::Variable {
+                name: "HIP_VISIBLE_DEVICES".into(),
+                value: "1".into(),
+                reader: Reader::User,
+            }],
+        ),
+        kind(
+            "another variable for a unit",
+            grub,
+            true,
+            vec![Wish::Variable {
+                name: "HSA_ENABLE_SDMA".into(),
+                value: "0".into(),
+                reader: Reader::Unit { unit: "ollama.service".into() },
+            }],
+        ),
         kind("variable for everybody", grub, true, set(Reader::Everybody)),
         kind(
             "variable for a unit",
@@ -333,6 +353,7 @@ pub(crate) fn planner<'a>(
         advice: &[],
         allow_inert: true,
         permanent,
+        part: Part::Whole,
     }
 }
 

@@ -25,9 +25,10 @@ const GRUB_FILES: [&str; 2] = ["/etc/default/grub", "/etc/sysconfig/grub2"];
 
 /// Reads how the machine boots.
 pub fn read_boot(root: &HostRoot) -> BootFacts {
+    let loader = read_loader(root);
     BootFacts {
-        loader: read_loader(root),
-        configured_words: read_configured_words(root),
+        configured_words: read_configured_words(root, loader.value().map(String::as_str)),
+        loader,
         secure_boot: read_secure_boot(root),
     }
 }
@@ -54,19 +55,21 @@ fn read_loader(root: &HostRoot) -> Fact<String> {
 /// The end of the name of an entry for one start, whose words are nobody's configuration.
 const ONCE: &str = "rmcp-once.conf";
 
-fn read_configured_words(root: &HostRoot) -> Vec<ModuleOption> {
+/// Folders of boot loader entries. Source: UAPI.1 Boot Loader Specification, "Type #1"; bootctl(1).
+const ENTRY_FOLDERS: [&str; 3] =
+    ["/boot/loader/entries", "/efi/loader/entries", "/boot/efi/loader/entries"];
+
+/// Reads what the boot loader in use is told; where that is not known, what any is told. Words stand in the order
+/// in which the kernel gets them.
+fn read_configured_words(root: &HostRoot, loader: Option<&str>) -> Vec<ModuleOption> {
     let mut words = Vec::new();
-    let drop_ins = root.names("/etc/default/grub.d", |name| name.ends_with(".cfg"));
-    let files = GRUB_FILES
-        .map(str::to_owned)
-        .into_iter()
-        .chain(drop_ins.iter().map(|name| join("/etc/default/grub.d", name)));
-    for path in files {
-        if let Some(text) = root.read_text(&path).value() {
-            words.extend(parse_grub_default(&path, text));
-        }
+    if matches!(loader, None | Some("grub")) {
+        words.extend(read_grub_words(root));
     }
-    for folder in ["/boot/loader/entries", "/efi/loader/entries"] {
+    if loader == Some("grub") {
+        return words;
+    }
+    for folder in ENTRY_FOLDERS {
         for name in root.names(folder, |name| name.ends_with(".conf") && !name.ends_with(ONCE)) {
             let path = join(folder, &name);
             if let Some(text) = root.read_text(&path).value() {
@@ -80,6 +83,21 @@ fn read_configured_words(root: &HostRoot) -> Vec<ModuleOption> {
     words
 }
 
+/// Reads GRUB's settings as `grub-mkconfig` does: the file, and then each drop-in, which may replace or add to
+/// what stands there already.
+fn read_grub_words(root: &HostRoot) -> Vec<ModuleOption> {
+    let main = GRUB_FILES.iter().find(|path| root.exists(path)).map(|path| (*path).to_owned());
+    let drop_ins = root.names("/etc/default/grub.d", |name| name.ends_with(".cfg"));
+    let drop_ins = drop_ins.iter().map(|name| join("/etc/default/grub.d", name));
+    let mut variables = GrubVariables::default();
+    for path in main.into_iter().chain(drop_ins) {
+        if let Some(text) = root.read_text(&path).value() {
+            variables.read(&path, text);
+        }
+    }
+    variables.words()
+}
+
 fn as_words(path: &str, line: u32, text: &str) -> Vec<ModuleOption> {
     parse_command_line(text)
         .iter()
@@ -90,28 +108,45 @@ fn as_words(path: &str, line: u32, text: &str) -> Vec<ModuleOption> {
         .collect()
 }
 
-/// Returns the kernel words in `GRUB_CMDLINE_LINUX` and `GRUB_CMDLINE_LINUX_DEFAULT`; assignments that are
-/// commented out do not count, and a later one replaces an earlier one unless it appends.
+/// Returns the kernel words in `GRUB_CMDLINE_LINUX` and `GRUB_CMDLINE_LINUX_DEFAULT` of one file; assignments that
+/// are commented out do not count, and a later one replaces an earlier one unless it appends.
 pub fn parse_grub_default(path: &str, text: &str) -> Vec<ModuleOption> {
-    let mut words: Vec<(String, Vec<ModuleOption>)> = Vec::new();
-    for assignment in parse_assignments(text) {
-        if !matches!(assignment.name.as_str(), "GRUB_CMDLINE_LINUX" | "GRUB_CMDLINE_LINUX_DEFAULT")
-        {
-            continue;
-        }
-        // `X="$X more"` keeps what was there.
-        let keeps = assignment.append
-            || assignment.value.contains(&format!("${}", assignment.name))
-            || assignment.value.contains(&format!("${{{}}}", assignment.name));
-        let mut new = as_words(path, assignment.line, &assignment.value);
-        new.retain(|word| !word.name.starts_with('$'));
-        match words.iter_mut().find(|(name, _)| *name == assignment.name) {
-            Some((_, old)) if keeps => old.extend(new),
-            Some((_, old)) => *old = new,
-            None => words.push((assignment.name, new)),
+    let mut variables = GrubVariables::default();
+    variables.read(path, text);
+    variables.words()
+}
+
+/// GRUB's two variables with kernel words, in the order in which the kernel gets them.
+#[derive(Default)]
+struct GrubVariables {
+    always: Vec<ModuleOption>,
+    normally: Vec<ModuleOption>,
+}
+
+impl GrubVariables {
+    fn read(&mut self, path: &str, text: &str) {
+        for assignment in parse_assignments(text) {
+            let variable = match assignment.name.as_str() {
+                "GRUB_CMDLINE_LINUX" => &mut self.always,
+                "GRUB_CMDLINE_LINUX_DEFAULT" => &mut self.normally,
+                _ => continue,
+            };
+            // `X="$X more"` keeps what was there.
+            let keeps = assignment.append
+                || assignment.value.contains(&format!("${}", assignment.name))
+                || assignment.value.contains(&format!("${{{}}}", assignment.name));
+            let mut new = as_words(path, assignment.line, &assignment.value);
+            new.retain(|word| !word.name.starts_with('$'));
+            if !keeps {
+                variable.clear();
+            }
+            variable.extend(new);
         }
     }
-    words.into_iter().flat_map(|(_, words)| words).collect()
+
+    fn words(self) -> Vec<ModuleOption> {
+        self.always.into_iter().chain(self.normally).collect()
+    }
 }
 
 /// Returns the kernel words of the `options` lines of a Boot Loader Specification entry.

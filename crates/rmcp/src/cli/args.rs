@@ -217,7 +217,8 @@ impl ReaderArgs {
             Self { everybody: true, .. } => Reader::Everybody,
             Self { python: Some(python), .. } => {
                 let whole = match root {
-                    None => std::path::absolute(python).unwrap_or_else(|_| python.clone()),
+                    // Without links and `..`, over which nothing is written.
+                    None => python.canonicalize().unwrap_or_else(|_| python.clone()),
                     Some(_) => Path::new("/").join(python),
                 };
                 Reader::Python { prefix: whole.display().to_string() }
@@ -246,6 +247,9 @@ pub(crate) struct Undo {
     /// Where somebody has edited a file since, take out what rmcp put in and keep the edit.
     #[arg(long)]
     pub(crate) keep_edits: bool,
+    /// Start no program that takes an effect back: for one that is no longer there, or always fails.
+    #[arg(long)]
+    pub(crate) skip_programs: bool,
     #[command(flatten)]
     pub(crate) how: Confirm,
 }

@@ -2,12 +2,13 @@
 
 use crate::cli::Failure;
 use crate::cli::args::{Apply, ApplyWhat, Confirm, Format};
+use crate::cli::doctor;
 use crate::cli::explain::open_log;
 use crate::cli::output::Output;
 use rmcp::model::{Advice, ExitCode, Plan, Standing, Step, Wish};
 use rmcp::{Allowed, Caller, Made, Site, SiteError, Split};
 use rmcp_change::plan::PlanError;
-use rmcp_change::{ApplyError, EditedFile, PlanFile, PlanFileError, UndoError};
+use rmcp_change::{ApplyError, EditedFile, PlanFile, PlanFileError, Recovery, UndoError};
 use rmcp_report::{edited_text, plan_text, standing_text};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal, Read, Write};
@@ -25,36 +26,76 @@ pub(crate) fn apply(arguments: &Apply, output: &Output) -> Result<ExitCode, Fail
         }
         let file = PlanFile::read(path).map_err(plan_file_failure)?;
         let site = Site::open(root, Caller::from_process(), Some(file.uid)).map_err(failure)?;
+        let site = settled(site, arguments.dry_run, output)?;
         let plan = site.plan_of(&file).map_err(failure)?;
-        return carry_out(
-            arguments,
-            output,
-            &site,
-            Split { own: Some(plan), for_root: None },
-            allowed,
-        );
+        let split = Split { own: Some(plan), for_root: None };
+        return carry_out(arguments, output, &site, split, allowed);
     }
-    let site = open(root)?;
+    let site = settled(open(root)?, arguments.dry_run, output)?;
     let wishes = match (&arguments.what, &arguments.remedy, &arguments.from) {
-        (None, None, None) => advised(&site, output)?,
+        (None, None, None) if site.advice().is_empty() => {
+            return Ok(nothing_advised(&site, output));
+        }
+        (None, None, None) => all_wishes(site.advice()),
         (Some(what), None, None) => vec![wish(what, root)],
         (None, Some(id), None) => site.remedy(id).map_err(failure)?,
         (None, None, Some(path)) => wishes_of_document(path)?,
         _ => return Err(Failure::usage("one change at a time")),
     };
-    if wishes.is_empty() {
-        return Ok(ExitCode::Success);
-    }
-    let plan = site.plan(&wishes, allowed).map_err(failure)?;
-    if plan.steps.is_empty() {
+    let split = site.plan(&wishes, allowed).map_err(|error| unreadable(error, &site))?;
+    if split.own.as_ref().is_some_and(|plan| plan.steps.is_empty()) {
         if output.format == Format::Text {
-            output.write(&format!("nothing to do: {} already\n", plan.title));
+            let titles: Vec<String> = wishes.iter().map(Wish::to_string).collect();
+            output.write(&format!("nothing to do: {} already\n", titles.join("; ")));
         } else {
-            output.write_json(&document(&Split { own: Some(plan), for_root: None }, None, None));
+            output.write_json(&document(&split, None, None));
         }
         return Ok(ExitCode::Success);
     }
-    carry_out(arguments, output, &site, site.split(plan), allowed)
+    carry_out(arguments, output, &site, split, allowed)
+}
+
+/// Takes back what was interrupted, before anything is planned on top of it.
+pub(crate) fn settled(site: Site, only_look: bool, output: &Output) -> Result<Site, Failure> {
+    if only_look {
+        return Ok(site);
+    }
+    let recovered = site.recover().map_err(failure)?;
+    recovered.iter().for_each(|recovery| say_recovered(recovery, output));
+    if recovered.is_empty() { Ok(site) } else { site.reopen().map_err(failure) }
+}
+
+fn say_recovered(recovery: &Recovery, output: &Output) {
+    let id = recovery.id;
+    let how = match (&recovery.stuck, recovery.left.as_slice()) {
+        (Some(why), _) => format!(
+            "and cannot be taken back: {why}\n  `rmcp undo {id} --skip-programs` gives up on programs"
+        ),
+        (None, []) => "and was taken back: everything is as before it".to_owned(),
+        (None, left) => format!(
+            "and was taken back, but {} was edited meanwhile and left alone: `rmcp undo {id} --keep-edits`",
+            left.join(", ")
+        ),
+    };
+    output.note(&format!("change {id} had been interrupted, {how}"));
+}
+
+/// As a user, files of the boot loader may not even be readable.
+fn unreadable(error: SiteError, site: &Site) -> Failure {
+    let (_, host) = site.diagnosis();
+    let is_user = host.access.user.value().is_some_and(|user| user.uid != 0);
+    let blind = match &error {
+        SiteError::Plan(PlanError::Io { source, .. }) => {
+            source.kind() == std::io::ErrorKind::PermissionDenied && source.raw_os_error().is_some()
+        }
+        SiteError::Plan(PlanError::ByHand { name, .. }) => name == "unknown",
+        _ => false,
+    };
+    let failure = failure(error);
+    if blind && is_user {
+        return failure.hint("perhaps only root can read what this needs: run the same with sudo, which plans it, shows it and asks");
+    }
+    failure
 }
 
 /// Opens the running machine, as root for the user who asked root, or a machine folder.
@@ -63,7 +104,7 @@ pub(crate) fn open(root: Option<&Path>) -> Result<Site, Failure> {
     // Set by sudo and pkexec themselves. Source: sudo(8), pkexec(1), section ENVIRONMENT.
     let asker = ["SUDO_UID", "PKEXEC_UID"].iter().find_map(|name| caller.variable(name));
     let behalf = asker.filter(|_| caller.uid == Some(0) && root.is_none());
-    let behalf = behalf.and_then(|uid| uid.parse().ok());
+    let behalf = behalf.and_then(|uid| uid.parse().ok()).filter(|uid| *uid != 0);
     Site::open(root, caller, behalf).map_err(failure)
 }
 
@@ -88,7 +129,7 @@ fn carry_out(
             confirm(&arguments.how, "Make this change?")?;
             let done = site.apply(plan, &now()).map_err(failure)?;
             if text {
-                say_made(plan, &done, arguments.how.root.is_some(), output);
+                say_made(site, plan, &done, arguments.how.root.is_some(), output);
             }
             if done.standing.as_ref().is_some_and(Standing::is_off) {
                 code = ExitCode::Problem;
@@ -121,18 +162,18 @@ fn root_command(path: &str) -> Vec<String> {
     [by, &program, "apply", "--plan", path].map(str::to_owned).to_vec()
 }
 
-fn say_made(plan: &Plan, made: &Made, in_folder: bool, output: &Output) {
+fn say_made(site: &Site, plan: &Plan, made: &Made, in_folder: bool, output: &Output) {
     let Some(entry) = &made.entry else { return };
     if in_folder && plan.steps.iter().any(|step| matches!(step, Step::Run { .. })) {
         output.note("no program was started: this is a machine folder");
     }
-    let id = entry.id;
+    let (id, called) = (entry.id, site.called());
     let standing = made.standing.as_ref().map(standing_text).unwrap_or_default();
-    output.note(&format!("change {id} is made: {standing}; `rmcp undo {id}` takes it back"));
+    output.note(&format!("change {id} is made: {standing}; `{called} undo {id}` takes it back"));
     if plan.one_start {
-        output.note(
-            "It holds for the next start alone. Reboot, see that all is well, and keep it with `rmcp status --confirm`; otherwise the start after that is as before.",
-        );
+        output.note(&format!(
+            "It holds for the next start alone. Reboot, see that all is well, and keep it with `{called} status --confirm`; otherwise the start after that is as before."
+        ));
     }
 }
 
@@ -171,20 +212,20 @@ fn wish(what: &ApplyWhat, root: Option<&Path>) -> Wish {
     }
 }
 
-/// Returns what `doctor` advises for this machine.
-fn advised(site: &Site, output: &Output) -> Result<Vec<Wish>, Failure> {
-    let advice = site.advice();
-    if advice.is_empty() {
-        match output.format {
-            Format::Text => {
-                output.write("rmcp doctor finds nothing here that rmcp could change\n");
-            }
-            Format::Json => {
-                output.write_json(&document(&Split { own: None, for_root: None }, None, None));
-            }
+/// Says that there is nothing to do, with the exit code that `doctor` has for such a machine.
+fn nothing_advised(site: &Site, output: &Output) -> ExitCode {
+    match output.format {
+        Format::Text => output.write("rmcp doctor finds nothing here that rmcp could change\n"),
+        Format::Json => {
+            output.write_json(&document(&Split { own: None, for_root: None }, None, None));
         }
     }
-    Ok(all_wishes(advice))
+    let (diagnosis, host) = site.diagnosis();
+    match doctor::exit_code(diagnosis, host) {
+        // There may be problems that a person has to solve; here nothing was to be done.
+        ExitCode::Problem => ExitCode::Success,
+        other => other,
+    }
 }
 
 fn all_wishes(advice: &[Advice]) -> Vec<Wish> {
@@ -242,6 +283,10 @@ pub(crate) fn confirm(how: &Confirm, question: &str) -> Result<(), Failure> {
     }
 }
 
+/// Who changes what.
+const OWNERS: &str =
+    "files of the system are changed by root, those of a user by that user, without sudo";
+
 fn plan_file_failure(error: PlanFileError) -> Failure {
     match error {
         PlanFileError::Io { .. } => Failure::could_not_check(error),
@@ -256,7 +301,7 @@ pub(crate) fn failure(error: SiteError) -> Failure {
         SiteError::Plan(PlanError::Io { source, .. })
             if source.kind() == std::io::ErrorKind::PermissionDenied =>
         {
-            Failure::refused(error)
+            Failure::refused(error).hint(OWNERS)
         }
         SiteError::Plan(PlanError::Io { .. })
         | SiteError::Inspect(_)
@@ -278,10 +323,16 @@ pub(crate) fn failure(error: SiteError) -> Failure {
         SiteError::Apply(ApplyError::Step { source, .. })
             if source.kind() == std::io::ErrorKind::PermissionDenied =>
         {
-            Failure::refused(&error)
-                .hint("files of the system are changed by root, those of a user by that user")
+            Failure::refused(&error).hint(OWNERS)
         }
-        SiteError::Apply(ApplyError::Step { .. } | ApplyError::Stuck { .. }) => {
+        SiteError::Undo(UndoError::Program { id, .. }) => {
+            let next = format!(
+                "solve that and run it again, or give up on the program: rmcp undo {id} --skip-programs"
+            );
+            Failure::could_not_check(&error).hint(next)
+        }
+        SiteError::Apply(ApplyError::Step { .. } | ApplyError::Stuck { .. })
+        | SiteError::Undo(UndoError::Step { .. } | UndoError::Journal(_)) => {
             Failure::could_not_check(error)
         }
         SiteError::Busy

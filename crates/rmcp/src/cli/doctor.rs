@@ -78,7 +78,7 @@ fn cannot_open(error: &InspectError) -> Failure {
 }
 
 /// The table of exit codes, for `doctor`: unknown is not the same as fine.
-fn exit_code(diagnosis: &Diagnosis, facts: &HostFacts) -> ExitCode {
+pub(crate) fn exit_code(diagnosis: &Diagnosis, facts: &HostFacts) -> ExitCode {
     let unreadable = facts.nodes.why_unreadable().is_some()
         || facts.cards.iter().any(|card| card.id.why_unreadable().is_some());
     // A card that is unknown is no problem found: it could not be checked.

@@ -35,6 +35,16 @@ impl Failure {
         Self { code: ExitCode::Refused, what: what.to_string(), hint: None }
     }
 
+    /// Says what is wrong, and what to do about it.
+    pub(crate) fn say(&self) {
+        let mut stderr = std::io::stderr().lock();
+        // Nothing can be done where standard error is closed.
+        let _ = writeln!(stderr, "error: {}", self.what);
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(stderr, "hint: {hint}");
+        }
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -55,12 +65,7 @@ pub(crate) fn run() -> std::process::ExitCode {
     match result {
         Ok(code) => code.into(),
         Err(failure) => {
-            let mut stderr = std::io::stderr().lock();
-            // Nothing can be done where standard error is closed.
-            let _ = writeln!(stderr, "error: {}", failure.what);
-            if let Some(hint) = failure.hint {
-                let _ = writeln!(stderr, "hint: {hint}");
-            }
+            failure.say();
             failure.code.into()
         }
     }

@@ -2,56 +2,67 @@
 
 use crate::cli::Failure;
 use crate::cli::args::{Format, Status, Undo};
-use crate::cli::change::{confirm, failure, now, open};
+use crate::cli::change::{confirm, failure, now, open, settled};
 use crate::cli::output::Output;
-use rmcp::model::ExitCode;
+use rmcp::model::{ExitCode, Standing};
 use rmcp::{Site, StandingChange};
-use rmcp_change::Recovery;
-use rmcp_report::{standing_text, undo_text};
+use rmcp_change::UndoChoice;
+use rmcp_report::{plan_text, standing_text, undo_text};
 use serde_json::json;
 
 pub(crate) fn undo(arguments: &Undo, output: &Output) -> Result<ExitCode, Failure> {
-    let site = open(arguments.how.root.as_deref())?;
-    let applied = site.applied().map_err(failure)?;
+    // What was interrupted is taken back by the way.
+    let site = settled(open(arguments.how.root.as_deref())?, false, output)?;
+    let entries = site.not_undone().map_err(failure)?;
     let ids: Vec<u32> = match (arguments.id, arguments.all) {
         (Some(id), _) => vec![id],
-        (None, true) => applied.iter().map(|entry| entry.id).collect(),
-        (None, false) => applied.iter().take(1).map(|entry| entry.id).collect(),
+        (None, true) => entries.iter().map(|entry| entry.id).collect(),
+        (None, false) => entries.iter().take(1).map(|entry| entry.id).collect(),
     };
     if output.format == Format::Text {
-        for entry in applied.iter().filter(|entry| ids.contains(&entry.id)) {
+        for entry in entries.iter().filter(|entry| ids.contains(&entry.id)) {
             output.write(&undo_text(entry.id, &entry.plan, output.palette));
         }
     }
     if !ids.is_empty() {
         confirm(&arguments.how, "Take this back?")?;
     }
-    let mut undone = Vec::new();
+    let choice =
+        UndoChoice { keep_edits: arguments.keep_edits, skip_programs: arguments.skip_programs };
+    let (mut undone, mut failures) = (Vec::new(), Vec::new());
     for id in ids {
-        let (entry, recovery) = site.undo(id, arguments.keep_edits).map_err(failure)?;
-        if output.format == Format::Text {
-            output.write(&format!("change {id} is taken back: {}\n", entry.plan.title));
+        match site.undo(id, choice) {
+            Ok((entry, recovery)) => {
+                if output.format == Format::Text {
+                    output.write(&format!("change {id} is taken back: {}\n", entry.plan.title));
+                }
+                for place in &recovery.aside {
+                    output.note(&format!("what was made anew since is now {place}"));
+                }
+                undone.push(id);
+            }
+            // One that cannot be taken back does not keep the others.
+            Err(error) => failures.push(failure(error)),
         }
-        for place in recovery.aside {
-            output.note(&format!("what was made anew since is now {place}"));
-        }
-        undone.push(id);
     }
     match output.format {
         Format::Json => output.write_json(&json!({ "schema": "rmcp.undo/1", "undone": undone })),
-        Format::Text if undone.is_empty() => output.write("no change is in force\n"),
+        Format::Text if undone.is_empty() && failures.is_empty() => {
+            output.write("no change is in force\n");
+        }
         Format::Text => {}
     }
-    Ok(ExitCode::Success)
+    let last = failures.pop();
+    failures.iter().for_each(Failure::say);
+    last.map_or(Ok(ExitCode::Success), Err)
 }
 
 pub(crate) fn status(arguments: &Status, output: &Output) -> Result<ExitCode, Failure> {
-    let site = open(arguments.how.root.as_deref())?;
+    let site = settled(open(arguments.how.root.as_deref())?, false, output)?;
     if arguments.confirm {
         return keep(&site, arguments, output);
     }
-    let (changes, recovered) = site.status().map_err(failure)?;
-    recovered.iter().for_each(|recovery| say_recovered(recovery, output));
+    let changes = site.status().map_err(failure)?;
     match output.format {
         Format::Json => {
             let changes: Vec<_> = changes.iter().map(row_json).collect();
@@ -67,33 +78,36 @@ pub(crate) fn status(arguments: &Status, output: &Output) -> Result<ExitCode, Fa
     Ok(if off { ExitCode::Problem } else { ExitCode::Success })
 }
 
-/// Keeps what is in force for this start of the machine alone.
+/// Keeps what is in force for this start of the machine alone: it is taken back, and made anew for good.
 fn keep(site: &Site, arguments: &Status, output: &Output) -> Result<ExitCode, Failure> {
-    confirm(&arguments.how, "Start the kernel with these words from now on?")?;
-    let (old, made) = site.confirm(&now()).map_err(failure)?;
+    let (old, plan) = site.confirmation().map_err(|error| {
+        let failure = failure(error);
+        if site.system_has_changes() {
+            return failure.hint("changes of the whole system: sudo rmcp status --confirm");
+        }
+        failure
+    })?;
+    if output.format == Format::Text {
+        output.write(&undo_text(old.id, &old.plan, output.palette));
+        output.write(&plan_text(&plan, output.palette));
+    }
+    confirm(&arguments.how, "Make these words last?")?;
+    site.undo(old.id, UndoChoice::default()).map_err(failure)?;
+    let made = site.apply(&plan, &now()).map_err(|error| {
+        let id = old.id;
+        failure(error).hint(format!("change {id} is taken back; make it anew with --permanent"))
+    })?;
     let new = made.entry.map(|entry| entry.id);
     match (output.format, new) {
-        (Format::Json, _) => {
-            output.write_json(
-                &json!({ "schema": "rmcp.status/1", "confirmed": old.id, "change": new }),
-            );
-        }
+        (Format::Json, _) => output
+            .write_json(&json!({ "schema": "rmcp.status/1", "confirmed": old.id, "change": new })),
         (Format::Text, Some(new)) => output
             .write(&format!("change {} is kept as change {new}: {}\n", old.id, old.plan.title)),
         (Format::Text, None) => output
             .write(&format!("change {} is no longer needed: {} already\n", old.id, old.plan.title)),
     }
-    Ok(ExitCode::Success)
-}
-
-fn say_recovered(recovery: &Recovery, output: &Output) {
-    let left = if recovery.left.is_empty() {
-        "everything is as before it".to_owned()
-    } else {
-        format!("{} was edited meanwhile and left alone", recovery.left.join(", "))
-    };
-    output
-        .note(&format!("change {} had been interrupted, and was taken back: {left}", recovery.id));
+    let off = made.standing.as_ref().is_some_and(Standing::is_off);
+    Ok(if off { ExitCode::Problem } else { ExitCode::Success })
 }
 
 fn row_json(change: &StandingChange) -> serde_json::Value {
