@@ -6,6 +6,7 @@
 
 mod as_before;
 mod inspect;
+mod places;
 mod site;
 
 pub use inspect::{InspectError, Inspection, explain, inspect, record};

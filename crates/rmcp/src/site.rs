@@ -1,6 +1,7 @@
 //! A machine on which changes are planned, made and taken back.
 
 use crate::as_before::AsBefore;
+use crate::places::{SYSTEM_JOURNAL, interposer, state_folder};
 use crate::{Caller, InspectError, Inspection, diagnose, inspect};
 use rmcp_change::plan::{Part, PlanError, Planner};
 use rmcp_change::{
@@ -12,13 +13,6 @@ use rmcp_knowledge::Knowledge;
 use rmcp_model::{Advice, ChangeState, Diagnosis, HostFacts, PciId, Plan, Reader, Standing, Wish};
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// The system's journal.
-const SYSTEM_JOURNAL: &str = "/var/lib/rmcp/journal";
-
-/// Where RMCP's library for programs that use the GPU may be.
-const INTERPOSER: &str = "librmcp_interposer.so";
-const INTERPOSER_FOLDER: &str = "/usr/lib/rmcp";
 
 /// Why a machine cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -415,23 +409,4 @@ pub struct Split {
     pub own: Option<Plan>,
     /// What root must do.
     pub for_root: Option<Plan>,
-}
-
-/// Where a user's journal and plans are kept. Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
-fn state_folder(home: &str) -> String {
-    format!("{}/.local/state/rmcp", home.trim_end_matches('/'))
-}
-
-/// Returns where RMCP's library is: beside the program on the running machine, or where packages put it.
-fn interposer(disk: &RealDisk<Box<dyn CommandRunner>>, live: bool) -> Option<String> {
-    let program = std::env::current_exe().ok().filter(|_| live);
-    let folder = program.as_deref().and_then(Path::parent);
-    let beside = folder.map(|folder| folder.join(INTERPOSER));
-    let in_lib = folder.and_then(Path::parent).map(|top| top.join("lib/rmcp").join(INTERPOSER));
-    let candidates = [beside, in_lib, Some(Path::new(INTERPOSER_FOLDER).join(INTERPOSER))];
-    candidates
-        .into_iter()
-        .flatten()
-        .filter_map(|path| path.to_str().map(str::to_owned))
-        .find(|path| disk.exists(path).unwrap_or(false))
 }

@@ -1,0 +1,30 @@
+//! Where RMCP keeps and finds what is its own.
+
+use rmcp_change::{CommandRunner, Disk as _, RealDisk};
+use std::path::Path;
+
+/// The system's journal.
+pub(crate) const SYSTEM_JOURNAL: &str = "/var/lib/rmcp/journal";
+
+/// Where RMCP's library for programs that use the GPU may be.
+const INTERPOSER: &str = "librmcp_interposer.so";
+const INTERPOSER_FOLDER: &str = "/usr/lib/rmcp";
+
+/// Where a user's journal and plans are kept. Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
+pub(crate) fn state_folder(home: &str) -> String {
+    format!("{}/.local/state/rmcp", home.trim_end_matches('/'))
+}
+
+/// Returns where RMCP's library is: beside the program on the running machine, or where packages put it.
+pub(crate) fn interposer(disk: &RealDisk<Box<dyn CommandRunner>>, live: bool) -> Option<String> {
+    let program = std::env::current_exe().ok().filter(|_| live);
+    let folder = program.as_deref().and_then(Path::parent);
+    let beside = folder.map(|folder| folder.join(INTERPOSER));
+    let in_lib = folder.and_then(Path::parent).map(|top| top.join("lib/rmcp").join(INTERPOSER));
+    let candidates = [beside, in_lib, Some(Path::new(INTERPOSER_FOLDER).join(INTERPOSER))];
+    candidates
+        .into_iter()
+        .flatten()
+        .filter_map(|path| path.to_str().map(str::to_owned))
+        .find(|path| disk.exists(path).unwrap_or(false))
+}
