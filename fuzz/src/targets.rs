@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const ALL: [Target; 13] = [
+pub(crate) const ALL: [Target; 14] = [
     ("kfd_properties", kfd_properties),
     ("kernel_log", kernel_log),
     ("kernel_cmdline", kernel_cmdline),
@@ -29,6 +29,7 @@ pub(crate) const ALL: [Target; 13] = [
     ("systemd_settings", systemd_settings),
     ("pci_files", pci_files),
     ("package_files", package_files),
+    ("edits", edits),
 ];
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
@@ -140,4 +141,31 @@ fn package_files(bytes: &[u8]) {
     stack::python::parse_torch_version(&text);
     stack::rocm::parse_dpkg_version(&text, "libhsa-runtime64-1");
     system::access::parse_groups(&text);
+}
+
+/// Files of others, into which we write: what stands there stays, and twice is once.
+fn edits(bytes: &[u8]) {
+    use rmcp_change::edit::{activate, entry, grub, variables};
+    let text = text(bytes);
+    let words = ["iommu=pt".to_owned()];
+    if let Ok(new) = grub::add_words(&text, &words) {
+        assert!(new.starts_with(&*text), "what was there stands there still");
+    }
+    if let Ok(new) = variables::set_block(&text, "RMCP_TEST", "1", &[]) {
+        let again = variables::set_block(&new, "RMCP_TEST", "1", &[]);
+        assert_eq!(again.as_ref(), Ok(&new), "twice is once");
+    }
+    for line in 1..8 {
+        let off = variables::comment_out(variables::Dialect::Shell, &text, line, "RMCP_TEST");
+        if let Ok(new) = off {
+            assert_eq!(new.lines().count(), text.lines().count(), "no line comes or goes");
+        }
+    }
+    for hook in [activate::set_in_sh, activate::set_in_fish] {
+        if let Ok(new) = hook(&text, "RMCP_TEST", "1") {
+            assert_eq!(hook(&new, "RMCP_TEST", "1").as_ref(), Ok(&new), "twice is once");
+        }
+    }
+    let options = entry::options(&entry::copy_for_once(&text, &words));
+    assert!(options.split_whitespace().any(|word| word == "iommu=pt"), "the word is there");
 }

@@ -7,8 +7,8 @@
 )]
 
 use rmcp_change::{
-    ApplyError, Disk, Journal, NoCommands, PlanFile, PlanFileError, RealDisk, UndoChoice,
-    UndoError, apply, undo,
+    ApplyError, CommandRunner, Disk, Journal, NoCommands, PlanFile, PlanFileError, RealDisk,
+    UndoChoice, UndoError, apply, recover, undo,
 };
 use rmcp_model::{Plan, Step};
 use std::fs;
@@ -335,4 +335,43 @@ fn the_journal_has_limits() {
     fs::write(folder.path().join("etc/environment"), "A=1\n").unwrap();
     let error = make(&disk, &write_plan("/etc/environment", Some("A=1\n"), "A=2\n")).unwrap_err();
     assert!(error.to_string().contains("no numbers left"), "{error}");
+}
+
+/// A program that takes its effect back only in theory.
+#[derive(Debug)]
+struct OneWay;
+
+impl CommandRunner for OneWay {
+    fn run(&self, argv: &[String]) -> io::Result<()> {
+        if argv == ["undo-it"] { Err(io::Error::other("exit status: 3")) } else { Ok(()) }
+    }
+}
+
+/// A program that does not take its effect back stands in the way of nothing else, and can be given up.
+#[test]
+fn a_program_that_fails_for_ever_can_be_given_up() {
+    let (folder, _) = machine();
+    let disk = RealDisk::open(folder.path(), OneWay).unwrap();
+    let journal = Journal::new(JOURNAL);
+    let mut plan = write_plan("/etc/environment", Some("A=1\n"), "A=2\n");
+    plan.steps.push(Step::Run {
+        argv: vec!["do-it".to_owned()],
+        undo: vec!["undo-it".to_owned()],
+        rewrites: Vec::new(),
+    });
+    make(&disk, &plan).unwrap();
+    match undo(&disk, &journal, 1, UndoChoice::default()) {
+        Err(UndoError::Program { command, .. }) => assert_eq!(command, "undo-it"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("etc/environment")).unwrap(), "A=1\n");
+    let recovered = recover(&disk, &journal).unwrap();
+    assert!(
+        recovered[0].stuck.as_ref().is_some_and(|why| why.contains("undo-it")),
+        "{recovered:?}"
+    );
+    make(&disk, &write_plan("/etc/other", None, "B=1\n")).unwrap();
+    let give_up = UndoChoice { skip_programs: true, ..UndoChoice::default() };
+    undo(&disk, &journal, 1, give_up).unwrap();
+    assert!(recover(&disk, &journal).unwrap().is_empty());
 }

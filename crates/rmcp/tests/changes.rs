@@ -43,8 +43,11 @@ fn every_machine_comes_back_to_the_byte() {
         let before = contents(folder.path());
         for arguments in wanted {
             let run = run(folder.path(), arguments);
-            // Refused is fine (an unknown boot loader, a line that does two things); an accident is not.
-            assert!([0, 5].contains(&run.code), "{} {arguments:?}: {}", path.display(), run.error);
+            // Refused for one of these reasons; all else is an accident.
+            let known =
+                ["which rmcp does not change", "sets other things too", "a quote is never closed"];
+            let refused = run.code == 5 && known.iter().any(|words| run.error.contains(words));
+            assert!(run.code == 0 || refused, "{} {arguments:?}: {}", path.display(), run.error);
             made += usize::from(run.error.contains("is made"));
         }
         let undone = run(folder.path(), &["undo", "--all", "--yes"]);
