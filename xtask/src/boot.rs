@@ -6,9 +6,12 @@
 use crate::run::{cargo, need_package, release_binary, run, top};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// Programs, and the Debian packages that hold them.
 const TOOLS: [(&str, &str); 6] = [
@@ -31,7 +34,10 @@ const WORD: &str = "rmcp.test=1";
 const GRUB_MODULES: &str = "usr/lib/grub/i386-pc";
 
 /// How long one start may take. Software emulation takes about a minute.
-const START_SECONDS: &str = "420";
+const START: Duration = Duration::from_secs(420);
+
+/// What the machine writes last, when nothing is written to its disk any more.
+const OFF: &str = "rmcp-test: off";
 
 /// One start of the machine: whether the kernel must have been started with the word, what is done then, and what
 /// must stand in the output.
@@ -300,9 +306,11 @@ echo rmcp-test: begin
 cat /proc/cmdline
 sh /starts/$number
 echo rmcp-test: end
+cd /
+sync
 mount -o remount,ro /
-echo o >/proc/sysrq-trigger
-sleep 60
+echo rmcp-test: off
+while :; do read -r nothing <>/dev/ttyS0; done
 ";
 
 /// A CD with GRUB on it that goes on with the GRUB configuration of the disk, as GRUB in a boot sector would; where
@@ -331,22 +339,39 @@ fn loader_image(folder: &Path, system: &Path) -> Result<String> {
     Ok(image)
 }
 
-/// Starts the machine and returns what it wrote to its serial line until it switched itself off.
+/// Starts the machine and returns what it wrote to its serial line until its disk was at rest; then it is switched
+/// off from outside, as by its plug.
 fn start_once(disk: &str, loader: &str) -> Result<String> {
-    let output = Command::new("timeout")
-        .args([START_SECONDS, "qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-smp", "2"])
+    let mut machine = Command::new("qemu-system-x86_64")
+        .args(["-accel", "tcg", "-m", "1024", "-smp", "2"])
         .args(["-drive", &format!("file={disk},format=raw,if=virtio")])
         .args(["-cdrom", loader, "-boot", "d", "-display", "none", "-serial", "stdio"])
         .args(["-monitor", "none", "-nic", "none", "-no-reboot"])
         .stdin(Stdio::null())
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.success(),
-        "qemu ended with {}: {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr),
-        tail(&text)
-    );
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let serial = machine.stdout.take().context("qemu has no standard output")?;
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(serial).split(b'\n').map_while(Result::ok) {
+            // Nobody listens any more where the time is up.
+            let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    let deadline = Instant::now() + START;
+    let mut text = String::new();
+    let mut off = false;
+    while !off {
+        let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        else {
+            break;
+        };
+        off = line.contains(OFF);
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    machine.kill()?;
+    machine.wait()?;
+    ensure!(off, "the machine did not come to its end within {START:?}:\n{}", tail(&text));
     Ok(text)
 }
