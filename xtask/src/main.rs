@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod fatbin;
 mod fuzz;
+mod isa;
 mod layers;
 mod real_tools;
 mod run;
@@ -62,6 +63,8 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Make the instruction tables of rmcp-code by probing LLVM's disassembler; installs it
+    GenIsa,
     /// Make a small library that holds offload bundles for these targets, for a machine in testdata
     MakeFatbin {
         /// The library.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Bench { log_mib } => bench::run(log_mib),
         Command::RealTools => real_tools::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
+        Command::GenIsa => isa::generate(),
         Command::MakeFatbin { out, targets } => fatbin::run(&out, &targets),
     };
     match result {

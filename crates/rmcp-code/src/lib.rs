@@ -7,6 +7,7 @@
 mod bundle;
 mod ccob;
 mod fatbin;
+pub mod isa;
 
 pub use bundle::{BundleEntry, BundleError, parse_bundle_header};
 pub use ccob::{CompressedHeader, Method, parse_compressed_header};
