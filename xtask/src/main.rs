@@ -65,6 +65,20 @@ enum Command {
     },
     /// Make the instruction tables of rmcp-code by probing LLVM's disassembler; installs it
     GenIsa,
+    /// Compare decoder and text with LLVM's, on code objects and on random words; installs it
+    CheckIsa {
+        /// Code objects of gfx10.
+        files: Vec<PathBuf>,
+        /// Random instructions for each target.
+        #[arg(long, default_value_t = 0)]
+        random: u64,
+        /// Only this target; for a file, instead of its own.
+        #[arg(long)]
+        mcpu: Option<String>,
+        /// Other random instructions.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Make a small library that holds offload bundles for these targets, for a machine in testdata
     MakeFatbin {
         /// The library.
@@ -86,6 +100,9 @@ fn main() -> ExitCode {
         Command::RealTools => real_tools::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::GenIsa => isa::generate(),
+        Command::CheckIsa { files, random, mcpu, seed } => {
+            isa::check(&files, random, mcpu.as_deref(), seed)
+        }
         Command::MakeFatbin { out, targets } => fatbin::run(&out, &targets),
     };
     match result {

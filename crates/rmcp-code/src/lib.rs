@@ -8,7 +8,11 @@ mod bundle;
 mod ccob;
 mod fatbin;
 pub mod isa;
+mod object_file;
 
 pub use bundle::{BundleEntry, BundleError, parse_bundle_header};
 pub use ccob::{CompressedHeader, Method, parse_compressed_header};
 pub use fatbin::summarize_bundles;
+pub use object_file::{
+    CodeObject, CodeTarget, DESCRIPTOR_BYTES, Function, KernelDescriptor, ObjectError,
+};

@@ -56,6 +56,7 @@ fn kind(format: Format, name: &str, text: &str, field: Option<u8>) -> (Kind, u8)
         ADDR if matches!(format, Format::Mubuf | Format::Mtbuf) => Kind::BufferAddress,
         ADDR if format == Format::Mimg => Kind::ImageAddress,
         ADDR if format == Format::Scratch => Kind::PrivateAddress,
+        ADDR if format == Format::Global => Kind::GlobalAddress,
         VDATA if format == Format::Mimg => Kind::ImageData,
         X_SRC0 if matches!(format, Format::Vop1Sdwa | Format::Vop2Sdwa | Format::VopcSdwa) => {
             Kind::Sdwa
@@ -78,6 +79,8 @@ fn number(name: &str) -> Kind {
         "s_getreg_b32" | "s_setreg_b32" | "s_setreg_imm32_b32" => Kind::Hwreg,
         "s_endpgm" => Kind::Decimal,
         "s_branch" | "s_call_b64" => Kind::Branch,
+        "s_nop" | "s_setkill" | "s_sethalt" | "s_sleep" | "s_setprio" | "s_trap"
+        | "s_denorm_mode" | "s_incperflevel" | "s_decperflevel" | "s_version" => Kind::Small,
         _ if name.starts_with("s_cbranch") || name.starts_with("s_subvector") => Kind::Branch,
         _ => Kind::Hex,
     }
@@ -178,11 +181,13 @@ pub(crate) fn implicit(format: Format, name: &str) -> u16 {
     if name.starts_with("s_cbranch_vcc") || name.starts_with("v_div_fmas") {
         all |= bits::READS_VCC;
     }
-    let m0 = ["s_movrel", "v_movrel", "v_swaprel", "v_interp", "s_sendmsg", "ds_gws", "s_ttracedata"];
+    let m0 =
+        ["s_movrel", "v_movrel", "v_swaprel", "v_interp", "s_sendmsg", "ds_gws", "s_ttracedata"];
     if m0.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("_addtid_b32") {
         all |= bits::READS_M0;
     }
-    if name.starts_with("s_movrel") || name.starts_with("v_movrel") || name.starts_with("v_swaprel") {
+    if name.starts_with("s_movrel") || name.starts_with("v_movrel") || name.starts_with("v_swaprel")
+    {
         all |= bits::RELATIVE;
     }
     if memory && format != Format::Exp || format == Format::Smem {

@@ -45,9 +45,7 @@ pub(crate) fn fields(format: Format) -> &'static [Candidate] {
             &[(VDST, &[11]), (X_SRC0, &[3]), (VSRC1, &[7])]
         }
         Format::VopcSdwa => &[(X_SDST, &[24, 0]), (X_SRC0, &[3]), (VSRC1, &[7])],
-        Format::Ds => {
-            &[(ADDR, &[3, 0]), (DATA0, &[7, 0]), (DATA1, &[13, 0]), (M_VDST, &[11, 0])]
-        }
+        Format::Ds => &[(ADDR, &[3, 0]), (DATA0, &[7, 0]), (DATA1, &[13, 0]), (M_VDST, &[11, 0])],
         Format::Mubuf => {
             &[(ADDR, &[3, 0]), (VDATA, &[7, 0]), (SRSRC, &[2, 0]), (SOFFSET8, &[24, 0])]
         }
@@ -67,7 +65,9 @@ pub(crate) fn bases(format: Format) -> &'static [u64] {
         Format::Vop1Dpp8 | Format::Vop2Dpp8 => &[0x7654_3200 << 32],
         // Selections of a word: one bit more or less is another selection, and never the one without a name,
         // on which LLVM crashes.
-        Format::Vop1Sdwa | Format::Vop2Sdwa => &[0x0404_0400 << 32],
+        Format::Vop1Sdwa | Format::Vop2Sdwa => &[0x0404_0400 << 32, 0x0004_0400 << 32],
+        // The global data share's own opcodes need its bit.
+        Format::Ds => &[0, 1 << 17],
         Format::VopcSdwa => &[0x0404_8000 << 32, 0x0404_0000 << 32],
         Format::Mubuf => &[1 << 12, 0],
         Format::Mtbuf => &[(22 << 19) | (1 << 12)],
@@ -81,10 +81,8 @@ pub(crate) fn bases(format: Format) -> &'static [u64] {
 /// Returns all encodings to try of an opcode, the fullest first.
 pub(crate) fn encodings(format: Format, opcode: u64) -> Vec<u64> {
     let (_, signature) = format.signature();
-    let mut words: Vec<u64> = bases(format)
-        .iter()
-        .map(|base| signature | base | format.place_opcode(opcode))
-        .collect();
+    let mut words: Vec<u64> =
+        bases(format).iter().map(|base| signature | base | format.place_opcode(opcode)).collect();
     for &(field, values) in fields(format) {
         let low = FIELDS[usize::from(field)].low;
         words = words

@@ -35,21 +35,30 @@ pub(crate) fn write(rows: &[Row]) -> Result<()> {
     let (mut slots, mut lists) = (Vec::<String>::new(), BTreeMap::<Vec<String>, usize>::new());
     let mut text = String::new();
     for row in rows {
-        let list: Vec<String> = row.shape.operands.iter().map(|operand| {
-            let class = names.add(operand.class.clone());
-            format!(
-                "s(Kind::{:?}, {}, {}, Type::{:?}, Access::{:?}, {}, {:#x}, {:#x}, {class})",
-                operand.kind,
-                // A word and what stands in no field have none.
-                if matches!(operand.kind, Kind::Word | Kind::Vcc | Kind::Literal) { 0 } else { operand.field },
-                operand.width,
-                operand.ty,
-                operand.access,
-                operand.lane_mask,
-                operand.reject,
-                operand.foreign,
-            )
-        }).collect();
+        let list: Vec<String> = row
+            .shape
+            .operands
+            .iter()
+            .map(|operand| {
+                let class = names.add(operand.class.clone());
+                format!(
+                    "s(Kind::{:?}, {}, {}, Type::{:?}, Access::{:?}, {}, {:#x}, {:#x}, {class})",
+                    operand.kind,
+                    // A word and what stands in no field have none.
+                    if matches!(operand.kind, Kind::Word | Kind::Vcc | Kind::Literal) {
+                        0
+                    } else {
+                        operand.field
+                    },
+                    operand.width,
+                    operand.ty,
+                    operand.access,
+                    operand.lane_mask,
+                    operand.reject,
+                    operand.foreign,
+                )
+            })
+            .collect();
         let count = list.len();
         let first = *lists.entry(list.clone()).or_insert_with(|| {
             slots.extend(list);
@@ -72,17 +81,38 @@ pub(crate) fn write(rows: &[Row]) -> Result<()> {
          //! The instructions of RDNA1 and RDNA2: names, operands and bits.\n\n\
          use super::format::Format;\nuse super::row::{Access, Kind, Row, Slot, Type, row as r, slot as s};\n\n",
     );
-    list(&mut file, "Names, and words that stand in texts.", "NAMES: &[&str]", &names.values, |name| format!("{name:?}"))?;
+    list(
+        &mut file,
+        "Names, and words that stand in texts.",
+        "NAMES: &[&str]",
+        &names.values,
+        |name| format!("{name:?}"),
+    )?;
     list(&mut file, "Masks of bits.", "MASKS: &[u64]", &masks.values, |mask| format!("{mask:#x}"))?;
-    list(&mut file, "Address registers of images, by dimension and by dimension with 16-bit addresses.", "ADDRESSES: &[[u8; 16]]", &addresses.values, |address| format!("{address:?}"))?;
+    list(
+        &mut file,
+        "Address registers of images, by dimension and by dimension with 16-bit addresses.",
+        "ADDRESSES: &[[u8; 16]]",
+        &addresses.values,
+        |address| format!("{address:?}"),
+    )?;
     list(&mut file, "Operands.", "SLOTS: &[Slot]", &slots, Clone::clone)?;
-    writeln!(file, "/// Instructions, by format and opcode.\n#[rustfmt::skip]\npub(super) static ROWS: &[Row] = &[\n{text}];")?;
+    writeln!(
+        file,
+        "/// Instructions, by format and opcode.\n#[rustfmt::skip]\npub(super) static ROWS: &[Row] = &[\n{text}];"
+    )?;
     let path = top().join(FILE);
     std::fs::write(&path, file).with_context(|| FILE.to_owned())?;
     run("rustfmt", &["--edition", "2024", FILE])
 }
 
-fn list<T>(file: &mut String, doc: &str, what: &str, values: &[T], show: impl Fn(&T) -> String) -> Result<()> {
+fn list<T>(
+    file: &mut String,
+    doc: &str,
+    what: &str,
+    values: &[T],
+    show: impl Fn(&T) -> String,
+) -> Result<()> {
     writeln!(file, "/// {doc}\n#[rustfmt::skip]\npub(super) static {what} = &[")?;
     for value in values {
         writeln!(file, "    {},", show(value))?;

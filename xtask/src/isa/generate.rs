@@ -77,7 +77,8 @@ fn opcodes(mcpu: &str) -> Result<Vec<Found>> {
         let probes: Vec<_> = part.iter().map(|&(format, _, word)| words(format, word)).collect();
         let lines = probe(mcpu, false, &probes)?;
         for (&(format, opcode, word), line) in part.iter().zip(&lines) {
-            let known = found.last().is_some_and(|last| (last.format, last.opcode) == (format, opcode));
+            let known =
+                found.last().is_some_and(|last| (last.format, last.opcode) == (format, opcode));
             if !known && clean(line, format) {
                 found.push(Found { format, opcode, word, text: line.text.clone() });
             }

@@ -2,9 +2,12 @@
 
 mod access;
 mod candidates;
+mod check;
 mod emit;
 mod generate;
 mod probe;
+mod random;
 mod shape;
 
+pub(crate) use check::check;
 pub(crate) use generate::generate;

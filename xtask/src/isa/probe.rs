@@ -31,7 +31,8 @@ pub(crate) struct Line {
 impl Line {
     /// Returns whether LLVM decoded it.
     pub(crate) fn decoded(&self) -> bool {
-        !self.text.starts_with(".long") && self.dwords > 0
+        // LLVM has a name for the word 0, which is no instruction.
+        !self.text.starts_with(".long") && self.text != "v_illegal" && self.dwords > 0
     }
 }
 

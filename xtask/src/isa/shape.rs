@@ -51,8 +51,11 @@ const LITERALS: [u32; 4] = [0x3ff0_0000, 0x0001_0001, 0x0000_3c00, 0x3f80_0000];
 pub(crate) fn split(text: &str) -> (&str, Vec<&str>) {
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let (mut operands, mut depth, mut start) = (Vec::new(), 0, 0);
-    let bytes = rest.trim_start().as_bytes();
     let rest = rest.trim_start();
+    if ["quad_perm:", "dpp8:", "dst_sel:"].iter().any(|modifier| rest.starts_with(modifier)) {
+        return (name, operands);
+    }
+    let bytes = rest.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
             b'[' | b'(' => depth += 1,
@@ -75,9 +78,16 @@ pub(crate) fn split(text: &str) -> (&str, Vec<&str>) {
     (name, operands)
 }
 
+/// An operand without its signs, whose bits may lie in a field that the opcode does not have.
+fn bare(operand: &str) -> &str {
+    let inner = ["neg(", "sext("].iter().find_map(|sign| operand.strip_prefix(sign));
+    inner.map_or(operand.trim_matches(['-', '|']), |inner| inner.trim_end_matches(')'))
+}
+
 /// Returns the number of registers of an operand such as `v[4:7]`, 1 where it is no tuple.
 fn width(operand: &str) -> u8 {
-    let numbers = operand.split_once('[').and_then(|(_, rest)| rest.trim_end_matches(']').split_once(':'));
+    let numbers =
+        operand.split_once('[').and_then(|(_, rest)| rest.trim_end_matches(']').split_once(':'));
     numbers
         .and_then(|(first, last)| Some(last.parse::<u8>().ok()? - first.parse::<u8>().ok()? + 1))
         .unwrap_or(1)
@@ -91,9 +101,11 @@ struct Plan {
 
 fn plan(found: &Found) -> Plan {
     let (signature, _) = found.format.signature();
-    let opcode_bits = found.format.opcode_pieces().iter().fold(0, |mask, &(low, bits)| {
-        mask | (((1_u64 << bits) - 1) << low)
-    });
+    let opcode_bits = found
+        .format
+        .opcode_pieces()
+        .iter()
+        .fold(0, |mask, &(low, bits)| mask | (((1_u64 << bits) - 1) << low));
     let limit = 32 * found.format.dwords();
     let bits = (0..limit).filter(|bit| (signature | opcode_bits) >> bit & 1 == 0).collect();
     Plan { bits, fields: fields(found.format).to_vec() }
@@ -136,11 +148,8 @@ pub(crate) fn find(mcpu: &str, found: &[Found]) -> Result<Vec<Shape>> {
         let plan = plan(one);
         let bits: Vec<Line> = lines.by_ref().take(plan.bits.len()).collect();
         let changed: Vec<Line> = lines.by_ref().take(plan.fields.len()).collect();
-        let dimensions: Vec<Line> = if one.format == Format::Mimg {
-            lines.by_ref().take(16).collect()
-        } else {
-            Vec::new()
-        };
+        let dimensions: Vec<Line> =
+            if one.format == Format::Mimg { lines.by_ref().take(16).collect() } else { Vec::new() };
         let mut shape = operands(one, &plan, &changed, &wave64.text);
         masks(one, &plan, &bits, &mut shape);
         if !dimensions.is_empty() {
@@ -168,11 +177,11 @@ fn operands(found: &Found, plan: &Plan, changed: &[Line], wave64: &str) -> Shape
     for (at, text) in texts.iter().enumerate() {
         let field = plan.fields.iter().zip(changed).find(|(_, line)| {
             let (_, other) = split(&line.text);
-            line.decoded() && other.len() == texts.len() && other[at] != *text
+            line.decoded() && other.len() == texts.len() && bare(other[at]) != bare(text)
         });
         let field = field.map(|(&(field, _), _)| field);
         let mut operand = super::access::classify(found.format, name, at, text, field);
-        operand.width = width(text);
+        operand.width = width(bare(text));
         operand.lane_mask = wave64.get(at).is_some_and(|other| other != text);
         operands.push(operand);
     }
@@ -187,7 +196,9 @@ fn masks(found: &Found, plan: &Plan, bits: &[Line], shape: &mut Shape) {
         .filter(|operand| !matches!(operand.kind, Kind::Vcc | Kind::Literal))
         .map(|operand| FIELDS[usize::from(operand.field)].mask())
         .fold(0, |all, mask| all | mask);
-    if matches!(found.format, Format::Smem) && fields & FIELDS[usize::from(format::S_OFFSET)].mask() != 0 {
+    if matches!(found.format, Format::Smem)
+        && fields & FIELDS[usize::from(format::S_OFFSET)].mask() != 0
+    {
         fields |= FIELDS[usize::from(format::SOFFSET7)].mask();
     }
     for (bit, line) in plan.bits.iter().zip(bits) {

@@ -17,6 +17,8 @@ pub enum Kind {
     Word,
     /// 16-bit constant, hexadecimal.
     Hex,
+    /// 16-bit constant, decimal up to 64.
+    Small,
     /// 16-bit constant, decimal; left out where it is 0.
     Decimal,
     /// Distance of a branch in dwords from the next instruction.
@@ -47,6 +49,8 @@ pub enum Kind {
     ImageData,
     /// The scalar part of a global or private address, or `off`.
     ScalarAddress,
+    /// A global address: in two vector registers, or one added to scalar ones.
+    GlobalAddress,
     /// A private address in a vector register, or `off`.
     PrivateAddress,
     /// A vector register, or a scalar one where SDWA's bit says so.

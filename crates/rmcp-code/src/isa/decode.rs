@@ -1,0 +1,330 @@
+//! Reads one instruction from words.
+//!
+//! Designed for a pass over hundreds of megabytes: one load from a table by format and opcode, one mask, and
+//! one look at each operand that may be a literal. Nothing is allocated.
+
+use super::format::{FIELDS, FORMATS, Format};
+use super::row::{CATEGORY, Kind, Row, Slot, implicit};
+use super::tables::{ADDRESSES, MASKS, NAMES, ROWS, SLOTS};
+use super::target::Target;
+use std::sync::OnceLock;
+
+/// How many lanes a wavefront has; it decides how many registers a mask of lanes takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wave {
+    /// 32 lanes.
+    Wave32,
+    /// 64 lanes.
+    Wave64,
+}
+
+/// Why words are no instruction of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No encoding begins so.
+    #[error("no encoding")]
+    Encoding,
+    /// The target has no such opcode.
+    #[error("{} has no opcode {opcode:#x}", format.name())]
+    Opcode {
+        /// The encoding.
+        format: Format,
+        /// The opcode.
+        opcode: u16,
+    },
+    /// A bit is set that must be zero with this opcode.
+    #[error("{name}: bits {bits:#x} must be zero")]
+    Reserved {
+        /// The instruction.
+        name: &'static str,
+        /// Those that are set.
+        bits: u64,
+    },
+    /// A field has a value that names nothing.
+    #[error("{name}: {field} cannot be {value}")]
+    Operand {
+        /// The instruction.
+        name: &'static str,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: u32,
+    },
+    /// The words end within the instruction.
+    #[error("the code ends within an instruction")]
+    Truncated,
+}
+
+/// One instruction.
+#[derive(Debug, Clone, Copy)]
+pub struct Instruction {
+    pub(crate) target: Target,
+    pub(crate) row: &'static Row,
+    pub(crate) word: u64,
+    pub(crate) extra: [u32; 3],
+    pub(crate) dwords: u8,
+}
+
+/// The instruction set of one target.
+#[derive(Debug)]
+pub struct Isa {
+    target: Target,
+    /// For each format the row of each opcode, `NONE` where there is none.
+    index: [Vec<u16>; FORMATS],
+}
+
+const NONE: u16 = u16::MAX;
+
+impl Isa {
+    /// Returns the instruction set of a target; it is made once.
+    pub fn of(target: Target) -> &'static Self {
+        static ALL: [OnceLock<Isa>; Target::ALL.len()] = [const { OnceLock::new() }; 11];
+        ALL[target as usize].get_or_init(|| Self::new(target))
+    }
+
+    fn new(target: Target) -> Self {
+        let mut index = Format::ALL
+            .iter()
+            .map(|format| vec![NONE; 1 << format.opcode_bits()])
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap_or_else(|_| [const { Vec::new() }; FORMATS]);
+        for (row, at) in ROWS.iter().zip(0..) {
+            if row.targets & target.bit() != 0 {
+                let of_format: &mut Vec<u16> = &mut index[row.format as usize];
+                of_format[usize::from(row.opcode)] = at;
+            }
+        }
+        Self { target, index }
+    }
+
+    /// The target.
+    pub const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Returns all instructions of the target.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        let bit = self.target.bit();
+        ROWS.iter().filter(move |row| row.targets & bit != 0)
+    }
+
+    /// Decodes the instruction at the start of `words`.
+    ///
+    /// Fields that the opcode does not use are not looked at: newer assemblers fill them.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where the target has no such instruction, as LLVM's disassembler sees it.
+    #[inline]
+    pub fn decode(&self, words: &[u32]) -> Result<Instruction, DecodeError> {
+        let Some(&first) = words.first() else { return Err(DecodeError::Truncated) };
+        let second = words.get(1).copied().unwrap_or(0);
+        let mut word = u64::from(first) | u64::from(second) << 32;
+        let format = Format::of(word).ok_or(DecodeError::Encoding)?;
+        let mut dwords = format.dwords();
+        if usize::from(dwords) > words.len() {
+            return Err(DecodeError::Truncated);
+        }
+        if dwords == 1 {
+            word &= 0xffff_ffff;
+        }
+        let opcode = format.opcode(word);
+        let at = self.index[format as usize].get(opcode).copied().unwrap_or(NONE);
+        let Some(row) = ROWS.get(usize::from(at)) else {
+            #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
+            return Err(DecodeError::Opcode { format, opcode: opcode as u16 });
+        };
+        let reserved = word & MASKS[usize::from(row.zero)];
+        if reserved != 0 {
+            return Err(DecodeError::Reserved { name: row.name(), bits: reserved });
+        }
+        let mut literal = false;
+        for slot in row.slots() {
+            match slot.kind {
+                Kind::Source => {
+                    let value = FIELDS[usize::from(slot.field)].get(word);
+                    let category = CATEGORY[(value & 0x1ff) as usize];
+                    if category > 15 || slot.reject >> category & 1 != 0 {
+                        return Err(bad_operand(row, slot, value));
+                    }
+                    literal |= value == 255;
+                }
+                Kind::Literal => literal = true,
+                _ => {}
+            }
+        }
+        let mut extra = [0; 3];
+        if format == Format::Mimg {
+            // Further addresses, four to a dword.
+            let more = ((first >> 1) & 3) as usize;
+            let Some(behind) = words.get(2..2 + more) else { return Err(DecodeError::Truncated) };
+            extra[..more].copy_from_slice(behind);
+            #[expect(clippy::cast_possible_truncation, reason = "three at most")]
+            {
+                dwords += more as u8;
+            }
+        } else if literal {
+            let Some(&value) = words.get(usize::from(dwords)) else {
+                return Err(DecodeError::Truncated);
+            };
+            extra[0] = value;
+            dwords += 1;
+        }
+        Ok(Instruction { target: self.target, row, word, extra, dwords })
+    }
+}
+
+#[cold]
+fn bad_operand(row: &'static Row, slot: &Slot, value: u32) -> DecodeError {
+    DecodeError::Operand { name: row.name(), field: FIELDS[usize::from(slot.field)].name, value }
+}
+
+impl Row {
+    /// The name as LLVM writes it.
+    pub fn name(&self) -> &'static str {
+        NAMES[usize::from(self.name)]
+    }
+
+    /// The operands in the order of the text.
+    #[inline]
+    pub fn slots(&self) -> &'static [Slot] {
+        &SLOTS[usize::from(self.slot)..usize::from(self.slot) + usize::from(self.slots)]
+    }
+
+    /// The bits outside the operands that must be zero.
+    pub fn zero_bits(&self) -> u64 {
+        MASKS[usize::from(self.zero)]
+    }
+
+    /// The bits outside the operands that mean something.
+    pub fn live_bits(&self) -> u64 {
+        MASKS[usize::from(self.live)]
+    }
+}
+
+/// The word or class of a slot.
+pub(crate) fn word_of(slot: &Slot) -> &'static str {
+    NAMES[usize::from(slot.class)]
+}
+
+impl Instruction {
+    /// Its row in the tables.
+    pub const fn row(&self) -> &'static Row {
+        self.row
+    }
+
+    /// Its name as LLVM writes it.
+    pub fn name(&self) -> &'static str {
+        self.row.name()
+    }
+
+    /// Its encoding.
+    pub const fn format(&self) -> Format {
+        self.row.format
+    }
+
+    /// Its length in dwords, literal and further addresses with it.
+    pub const fn dwords(&self) -> u8 {
+        self.dwords
+    }
+
+    /// Its operands in the order of the text.
+    #[inline]
+    pub fn slots(&self) -> &'static [Slot] {
+        self.row.slots()
+    }
+
+    /// Returns the 16-bit constant of SOPK and SOPP.
+    #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
+    pub const fn constant(&self) -> u16 {
+        self.word as u16
+    }
+
+    /// Returns the distance of a branch in dwords from the next instruction, `None` where it is none.
+    pub fn branch(&self) -> Option<i16> {
+        let branches = matches!(self.row.format, Format::Sopp | Format::Sopk)
+            && self.slots().iter().any(|slot| slot.kind == Kind::Branch);
+        branches.then_some(self.constant().cast_signed())
+    }
+
+    /// Returns whether an atomic gives back what was in memory (`glc`).
+    pub(crate) fn returns(&self) -> bool {
+        let bit = match self.row.format {
+            Format::Mubuf | Format::Mtbuf => 14,
+            Format::Mimg => 13,
+            Format::Smem | Format::Flat | Format::Global | Format::Scratch => 16,
+            // A DS instruction that returns has a destination.
+            _ => return true,
+        };
+        self.word >> bit & 1 != 0
+    }
+
+    /// Returns whether it is an image instruction whose addresses need not be consecutive.
+    pub const fn is_nsa(&self) -> bool {
+        matches!(self.row.format, Format::Mimg) && self.word & 6 != 0
+    }
+
+    /// Returns the constant added to an address: signed for FLAT, GLOBAL and SCRATCH.
+    #[expect(clippy::cast_possible_truncation, reason = "12 bits")]
+    pub const fn flat_offset(&self) -> i32 {
+        ((self.word as u32 & 0xfff) << 20).cast_signed() >> 20
+    }
+
+    pub(crate) const fn scalar_address_is_off(&self, value: u32) -> bool {
+        value == super::operand::NULL || value == 127
+    }
+
+    /// Returns whether a global address is all in vector registers.
+    pub(crate) const fn global_address_is_whole(&self) -> bool {
+        self.scalar_address_is_off((self.word >> 48) as u32 & 0x7f)
+    }
+
+    pub(crate) const fn private_address_is_off(&self) -> bool {
+        // Without a scalar address a private one is in the vector register.
+        !self.scalar_address_is_off((self.word >> 48) as u32 & 0x7f)
+    }
+
+    pub(crate) fn sdwa_is_scalar(&self, slot: &Slot) -> bool {
+        let bit = if FIELDS[usize::from(slot.field)].low == 32 { 55 } else { 63 };
+        self.word >> bit & 1 != 0
+    }
+
+    /// Number of address registers of an image instruction with consecutive addresses.
+    pub(crate) fn image_address_registers(&self) -> u8 {
+        let (dimension, short) = ((self.word >> 3 & 7) as usize, (self.word >> 62 & 1) as usize);
+        ADDRESSES[usize::from(self.row.address)][dimension + 8 * short]
+    }
+
+    /// Number of data registers of an image instruction: one for each channel of the mask, half of that with
+    /// `d16`, one more for the status that `tfe` and `lwe` ask for.
+    pub(crate) fn image_data_registers(&self, width: u8) -> u8 {
+        let name = self.name();
+        if name.starts_with("image_bvh") {
+            return width;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "four bits")]
+        let channels = match (self.word >> 8 & 15).count_ones() as u8 {
+            _ if name.starts_with("image_gather4") || name.starts_with("image_msaa") => 4,
+            0 => 1,
+            some => some,
+        };
+        let packed = self.word >> 63 & 1 != 0;
+        let registers = if packed { channels.div_ceil(2) } else { channels };
+        registers + u8::from(self.word >> 16 & 3 != 0)
+    }
+
+    /// What it does with memory, EXEC and M0; bits of [`implicit`].
+    pub const fn implicit(&self) -> u16 {
+        self.row.implicit
+    }
+
+    /// Returns whether the vector unit runs it.
+    pub const fn is_vector(&self) -> bool {
+        self.row.format.is_vector_arithmetic()
+    }
+
+    /// Returns whether it writes EXEC.
+    pub const fn writes_exec_implicitly(&self) -> bool {
+        self.row.implicit & implicit::WRITES_EXEC != 0
+    }
+}

@@ -1,0 +1,147 @@
+//! `cargo xtask check-isa`: compares our reading of instructions with LLVM's, on objects and on random words.
+
+use super::probe::{Line, disassemble_file, disassemble_words, need_llvm};
+use super::random::Source;
+use anyhow::{Context, Result, bail};
+use rmcp_code::isa::{Isa, Target, Wave, words_of};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Samples given to LLVM at a time: bounds the memory.
+const CHUNK: u64 = 250_000;
+
+/// Differences of one kind: how many, and the first.
+#[derive(Debug, Default)]
+struct Difference {
+    count: u64,
+    example: String,
+}
+
+/// What has been compared.
+#[derive(Debug, Default)]
+struct Tally {
+    instructions: u64,
+    undecodable: u64,
+    /// Kind of difference and mnemonic.
+    differences: BTreeMap<(&'static str, String), Difference>,
+}
+
+/// Compares, prints the differences by mnemonic, and fails where there are any that are not explained.
+pub(crate) fn check(files: &[PathBuf], random: u64, only: Option<&str>, seed: u64) -> Result<()> {
+    need_llvm()?;
+    let mut failed = 0;
+    for file in files {
+        failed += check_file(file, only)?;
+    }
+    if random > 0 {
+        for target in Target::ALL {
+            if only.is_none_or(|only| only == target.name()) {
+                for wave in [Wave::Wave32, Wave::Wave64] {
+                    let name = format!("{} {wave:?}", target.name());
+                    // Wave64 differs in the width of masks alone: a tenth is enough.
+                    let count = if wave == Wave::Wave64 { random / 10 } else { random };
+                    failed += check_random(target, wave, count, seed)?.print(&name);
+                }
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} differences from LLVM");
+    }
+    Ok(())
+}
+
+fn check_random(target: Target, wave: Wave, count: u64, seed: u64) -> Result<Tally> {
+    let isa = Isa::of(target);
+    let mut tally = Tally::default();
+    let mut source = Source::new(seed ^ target as u64, isa);
+    let mut left = count;
+    while left > 0 {
+        let samples = left.min(CHUNK);
+        left -= samples;
+        let words = source.words(samples);
+        disassemble_words(target.name(), wave == Wave::Wave64, &words, |line| {
+            tally.compare(isa, wave, &words, line.offset, &line);
+        })?;
+    }
+    Ok(tally)
+}
+
+fn check_file(path: &Path, only: Option<&str>) -> Result<u64> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let object =
+        rmcp_code::CodeObject::parse(&bytes).with_context(|| path.display().to_string())?;
+    let name = only.map_or_else(|| object.target().to_string(), str::to_owned);
+    let target = Target::ALL.into_iter().find(|target| target.name() == name);
+    let target = target.with_context(|| format!("{}: {name} is not of gfx10", path.display()))?;
+    let mut tally = Tally::default();
+    let texts: Vec<(u64, Vec<u32>)> =
+        object.text().map(|(address, bytes)| (address, words_of(bytes))).collect();
+    disassemble_file(target.name(), path, |line| {
+        let part = texts.iter().find(|(address, words)| {
+            (*address..address + 4 * words.len() as u64).contains(&line.offset)
+        });
+        if let Some((address, words)) = part {
+            tally.compare(Isa::of(target), Wave::Wave32, words, line.offset - address, &line);
+        }
+    })?;
+    Ok(tally.print(&path.display().to_string()))
+}
+
+impl Tally {
+    /// Compares the instruction at `offset` of `words`.
+    fn compare(&mut self, isa: &Isa, wave: Wave, words: &[u32], offset: u64, line: &Line) {
+        let at = usize::try_from(offset / 4).unwrap_or(usize::MAX);
+        let Some(words) = words.get(at..) else { return };
+        self.instructions += 1;
+        let mnemonic = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        match isa.decode(words) {
+            Err(_) if !line.decoded() => self.undecodable += 1,
+            Err(error) => {
+                let what =
+                    format!("{:08x?}: {error}; LLVM: {}", &words[..words.len().min(3)], line.text);
+                self.add("only LLVM decodes", mnemonic(&line.text), what);
+            }
+            Ok(ours) if !line.decoded() => {
+                let what = format!("{:08x?}: {}", &words[..words.len().min(3)], ours.text(wave));
+                self.add("only we decode", ours.name().to_owned(), what);
+            }
+            Ok(ours) => {
+                let text = ours.text(wave).to_string();
+                let what = || {
+                    format!(
+                        "{:08x?}:\n        ours {text}\n        LLVM {}",
+                        &words[..words.len().min(3)],
+                        line.text
+                    )
+                };
+                if usize::from(ours.dwords()) != line.dwords {
+                    self.add("other length", ours.name().to_owned(), what());
+                } else if text != line.text {
+                    self.add("other text", ours.name().to_owned(), what());
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, kind: &'static str, mnemonic: String, example: String) {
+        let difference = self.differences.entry((kind, mnemonic)).or_default();
+        difference.count += 1;
+        if difference.count == 1 {
+            difference.example = example;
+        }
+    }
+
+    /// Prints what differs and returns how many do.
+    fn print(&self, name: &str) -> u64 {
+        let total = self.differences.values().map(|difference| difference.count).sum();
+        println!(
+            "{name}: {} instructions ({} of them undecodable to both), {total} differences",
+            self.instructions, self.undecodable
+        );
+        for ((kind, mnemonic), difference) in &self.differences {
+            println!("  {:7} {kind}: {mnemonic}\n        {}", difference.count, difference.example);
+        }
+        total
+    }
+}
