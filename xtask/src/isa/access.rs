@@ -3,7 +3,7 @@
 //! Source: the operation of each instruction in "RDNA 1.0 ISA" and "RDNA 2 ISA" (AMD), chapter
 //! "Instructions".
 
-use super::shape::Operand;
+use super::shape::{Operand, Shape};
 use rmcp_code::isa::format::{self, Format};
 use rmcp_code::isa::implicit as bits;
 use rmcp_code::isa::{Access, Kind, Type};
@@ -71,16 +71,33 @@ fn kind(format: Format, name: &str, text: &str, field: Option<u8>) -> (Kind, u8)
     (kind, field)
 }
 
+/// Gives the atomics of FLAT and GLOBAL the operand that is printed only where they return something. It is
+/// as wide as the data, or half of that where the data holds a value to compare with.
+pub(crate) fn add_returned(format: Format, shape: &mut Shape) {
+    if matches!(format, Format::Flat | Format::Global) && shape.name.contains("_atomic_") {
+        let data = shape.operands.iter().find(|operand| operand.field == format::DATA0);
+        let Some(mut returned) = data.cloned() else { return };
+        returned.kind = Kind::Returned;
+        returned.field = format::M_VDST;
+        returned.access = Access::Def;
+        if shape.name.contains("cmpswap") {
+            returned.width /= 2;
+        }
+        shape.operands.insert(0, returned);
+    }
+}
+
 fn number(name: &str) -> Kind {
     match name {
         "s_waitcnt" => Kind::Waitcnt,
         "s_sendmsg" | "s_sendmsghalt" => Kind::Message,
         "s_waitcnt_depctr" => Kind::Depctr,
         "s_getreg_b32" | "s_setreg_b32" | "s_setreg_imm32_b32" => Kind::Hwreg,
+        "s_version" => Kind::Version,
         "s_endpgm" => Kind::Decimal,
         "s_branch" | "s_call_b64" => Kind::Branch,
         "s_nop" | "s_setkill" | "s_sethalt" | "s_sleep" | "s_setprio" | "s_trap"
-        | "s_denorm_mode" | "s_incperflevel" | "s_decperflevel" | "s_version" => Kind::Small,
+        | "s_denorm_mode" | "s_incperflevel" | "s_decperflevel" => Kind::Small,
         _ if name.starts_with("s_cbranch") || name.starts_with("s_subvector") => Kind::Branch,
         _ => Kind::Hex,
     }

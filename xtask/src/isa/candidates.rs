@@ -71,8 +71,9 @@ pub(crate) fn bases(format: Format) -> &'static [u64] {
         Format::VopcSdwa => &[0x0404_8000 << 32, 0x0404_0000 << 32],
         Format::Mubuf => &[1 << 12, 0],
         Format::Mtbuf => &[(22 << 19) | (1 << 12)],
-        // All channels and two dimensions; one; two; what the BVH instructions want.
-        Format::Mimg => &[0xf08, 0x108, 0x308, 0x9f00],
+        // Two channels, which even an atomic compare-and-swap takes, and two dimensions; what the BVH
+        // instructions want.
+        Format::Mimg => &[0x308, 0x9f00],
         Format::Exp => &[0x0f],
         _ => &[0],
     }

@@ -64,11 +64,12 @@ pub(crate) fn write(rows: &[Row]) -> Result<()> {
             slots.extend(list);
             slots.len() - count
         });
-        let (zero, live) = (masks.add(row.shape.zero), masks.add(row.shape.live));
+        let (fixed, live) = (masks.add(row.shape.fixed), masks.add(row.shape.live));
+        let value = masks.add(row.shape.value);
         let address = addresses.add(row.shape.address.unwrap_or_default());
         writeln!(
             text,
-            "    r(Format::{:?}, {:#x}, {}, {first}, {count}, {:#x}, {zero}, {live}, {:#x}, {address}),",
+            "    r(Format::{:?}, {:#x}, {}, {first}, {count}, {:#x}, {fixed}, {value}, {live}, {:#x}, {address}),",
             row.format,
             row.opcode,
             names.add(row.shape.name.clone()),

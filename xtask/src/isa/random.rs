@@ -59,9 +59,10 @@ impl Source {
         };
         let places = format.place_opcode((1 << format.opcode_bits()) - 1);
         let mut bits = self.next();
-        // Bits that must be zero are mostly zero, or nothing would ever decode.
+        // Bits whose value is fixed mostly have it, or nothing would ever decode.
         if !self.one_in(8) {
-            bits &= !row.zero_bits();
+            let (fixed, value) = row.fixed_bits();
+            bits = (bits & !fixed) | value;
         }
         (bits & !mask & !places) | value | format.place_opcode(opcode)
     }

@@ -1,6 +1,7 @@
 //! Finds the operands of an opcode: changes one field of an encoding after the other and looks which words of
 //! LLVM's text change with it.
 
+use super::access;
 use super::candidates::{Candidate, fields, words};
 use super::probe::{Line, probe};
 use anyhow::Result;
@@ -35,7 +36,9 @@ pub(crate) struct Operand {
 pub(crate) struct Shape {
     pub(crate) name: String,
     pub(crate) operands: Vec<Operand>,
-    pub(crate) zero: u64,
+    /// Bits whose value is fixed, and that value.
+    pub(crate) fixed: u64,
+    pub(crate) value: u64,
     pub(crate) live: u64,
     /// MIMG: address registers by dimension, then by dimension with 16-bit addresses.
     pub(crate) address: Option<[u8; 16]>,
@@ -52,7 +55,7 @@ pub(crate) fn split(text: &str) -> (&str, Vec<&str>) {
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let (mut operands, mut depth, mut start) = (Vec::new(), 0, 0);
     let rest = rest.trim_start();
-    if ["quad_perm:", "dpp8:", "dst_sel:"].iter().any(|modifier| rest.starts_with(modifier)) {
+    if ["quad_perm:", "dpp8:", "dst_sel:", "gds"].iter().any(|modifier| rest.starts_with(modifier)) {
         return (name, operands);
     }
     let bytes = rest.as_bytes();
@@ -151,6 +154,7 @@ pub(crate) fn find(mcpu: &str, found: &[Found]) -> Result<Vec<Shape>> {
         let dimensions: Vec<Line> =
             if one.format == Format::Mimg { lines.by_ref().take(16).collect() } else { Vec::new() };
         let mut shape = operands(one, &plan, &changed, &wave64.text);
+        access::add_returned(one.format, &mut shape);
         masks(one, &plan, &bits, &mut shape);
         if !dimensions.is_empty() {
             let mut widths = [0; 16];
@@ -180,13 +184,13 @@ fn operands(found: &Found, plan: &Plan, changed: &[Line], wave64: &str) -> Shape
             line.decoded() && other.len() == texts.len() && bare(other[at]) != bare(text)
         });
         let field = field.map(|(&(field, _), _)| field);
-        let mut operand = super::access::classify(found.format, name, at, text, field);
+        let mut operand = access::classify(found.format, name, at, text, field);
         operand.width = width(bare(text));
         operand.lane_mask = wave64.get(at).is_some_and(|other| other != text);
         operands.push(operand);
     }
     let name = name.to_owned();
-    Shape { name, operands, zero: 0, live: 0, address: None }
+    Shape { name, operands, fixed: 0, value: 0, live: 0, address: None }
 }
 
 /// Tells the bits outside the operands that must be zero from those that show and those that do not matter.
@@ -206,8 +210,10 @@ fn masks(found: &Found, plan: &Plan, bits: &[Line], shape: &mut Shape) {
         if fields & mask != 0 {
             continue;
         }
-        if !line.decoded() {
-            shape.zero |= mask & !found.word;
+        // Another length is another encoding.
+        if !line.decoded() || line.dwords != usize::from(found.format.dwords()) && line.dwords < 2 {
+            shape.fixed |= mask;
+            shape.value |= mask & found.word;
         } else if line.text != found.text {
             shape.live |= mask;
         }
@@ -220,21 +226,25 @@ fn categories(mcpu: &str, found: &[Found], shapes: &mut [Shape]) -> Result<()> {
     let mut places = Vec::new();
     for (at, (one, shape)) in found.iter().zip(shapes.iter()).enumerate() {
         for (slot, operand) in shape.operands.iter().enumerate() {
-            if operand.kind != Kind::Source {
+            if !matches!(operand.kind, Kind::Source | Kind::ScalarAddress | Kind::Sdwa) {
                 continue;
             }
+            let sdwa = if operand.kind == Kind::Sdwa { scalar_bit(operand.field) } else { 0 };
             let field = &FIELDS[usize::from(operand.field)];
             for (category, &(first, last)) in CATEGORIES.iter().enumerate() {
-                // The middle of the range: an aligned one, and never a constant that prints specially.
-                let value = u64::from(if category == 0 { 40 } else { last.min(first + 20) });
-                let value = if category == 4 { 116 } else { value };
+                // Aligned registers, and of the constants one that tells the types apart.
+                let value = match category {
+                    0 => 40,
+                    4 => 116,
+                    _ => u64::from(last.min(first + 20)),
+                };
                 if value >> field.bits == 0 {
-                    let word = (one.word & !field.mask()) | (value << field.low);
+                    let word = (one.word & !field.mask()) | (value << field.low) | sdwa;
                     places.push((at, slot, Some(category), 0));
                     probes.push([words(one.format, word), vec![PLAIN]].concat());
                 }
             }
-            if field.bits >= 8 {
+            if field.bits >= 8 && sdwa == 0 {
                 for literal in LITERALS {
                     let word = (one.word & !field.mask()) | (255 << field.low);
                     places.push((at, slot, None, literal));
@@ -246,17 +256,21 @@ fn categories(mcpu: &str, found: &[Found], shapes: &mut [Shape]) -> Result<()> {
     let lines = probe(mcpu, false, &probes)?;
     let mut literals = Vec::new();
     for ((at, slot, category, literal), line) in places.into_iter().zip(lines) {
-        let operand = &mut shapes[at].operands[slot];
         let texts = split(&line.text).1;
-        let text = texts.get(slot).copied().unwrap_or_default();
+        // What an atomic returns is not printed in these encodings.
+        let hidden = operands_before(&shapes[at], slot);
+        let operand = &mut shapes[at].operands[slot];
+        let text = texts.get(slot - hidden).copied().unwrap_or_default();
         if let Some(category) = category {
             if !line.decoded() {
                 operand.reject |= 1 << category;
-            } else if let Some((_, class)) = line.text.split_once("operand has '")
-                && line.text.contains("/*Invalid")
-            {
+            } else if line.text.contains("/*Invalid") {
                 operand.foreign |= 1 << category;
-                operand.class = class.split('\'').next().unwrap_or_default().to_owned();
+                if let Some((_, class)) = line.text.split_once("operand has '") {
+                    operand.class = class.split('\'').next().unwrap_or_default().to_owned();
+                }
+            } else if operand.kind == Kind::Sdwa && text == "0x3118" {
+                operand.ty = Type::I16;
             }
         } else {
             literals.push(text.to_owned());
@@ -267,6 +281,15 @@ fn categories(mcpu: &str, found: &[Found], shapes: &mut [Shape]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn operands_before(shape: &Shape, slot: usize) -> usize {
+    shape.operands[..slot].iter().filter(|operand| operand.kind == Kind::Returned).count()
+}
+
+/// SDWA's bit that makes a source scalar.
+fn scalar_bit(field: u8) -> u64 {
+    1 << if field == format::X_SRC0 { 55 } else { 63 }
 }
 
 /// Returns as what type LLVM printed the four literals.

@@ -32,12 +32,12 @@ pub enum DecodeError {
         /// The opcode.
         opcode: u16,
     },
-    /// A bit is set that must be zero with this opcode.
-    #[error("{name}: bits {bits:#x} must be zero")]
+    /// A bit has not the value that it must have with this opcode.
+    #[error("{name}: bits {bits:#x} must not be so")]
     Reserved {
         /// The instruction.
         name: &'static str,
-        /// Those that are set.
+        /// Those that are wrong.
         bits: u64,
     },
     /// A field has a value that names nothing.
@@ -134,14 +134,19 @@ impl Isa {
             #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
             return Err(DecodeError::Opcode { format, opcode: opcode as u16 });
         };
-        let reserved = word & MASKS[usize::from(row.zero)];
+        let reserved = (word ^ MASKS[usize::from(row.value)]) & MASKS[usize::from(row.fixed)];
         if reserved != 0 {
+            if let (Format::Vop1Dpp | Format::Vop1Dpp8 | Format::Vop1Sdwa, 0) = (format, opcode) {
+                // v_nop has no operands: what does not fit across lanes is a plain one.
+                let word = u64::from(first & !0x1ff);
+                return self.decode_row(Format::Vop1, word);
+            }
             return Err(DecodeError::Reserved { name: row.name(), bits: reserved });
         }
         let mut literal = false;
         for slot in row.slots() {
             match slot.kind {
-                Kind::Source => {
+                Kind::Source | Kind::ScalarAddress => {
                     let value = FIELDS[usize::from(slot.field)].get(word);
                     let category = CATEGORY[(value & 0x1ff) as usize];
                     if category > 15 || slot.reject >> category & 1 != 0 {
@@ -172,6 +177,18 @@ impl Isa {
         }
         Ok(Instruction { target: self.target, row, word, extra, dwords })
     }
+
+    /// Returns an instruction of one dword without looking at its operands.
+    #[cold]
+    fn decode_row(&self, format: Format, word: u64) -> Result<Instruction, DecodeError> {
+        let opcode = format.opcode(word);
+        let at = self.index[format as usize].get(opcode).copied().unwrap_or(NONE);
+        #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
+        let row = ROWS
+            .get(usize::from(at))
+            .ok_or(DecodeError::Opcode { format, opcode: opcode as u16 })?;
+        Ok(Instruction { target: self.target, row, word, extra: [0; 3], dwords: 1 })
+    }
 }
 
 #[cold]
@@ -191,9 +208,9 @@ impl Row {
         &SLOTS[usize::from(self.slot)..usize::from(self.slot) + usize::from(self.slots)]
     }
 
-    /// The bits outside the operands that must be zero.
-    pub fn zero_bits(&self) -> u64 {
-        MASKS[usize::from(self.zero)]
+    /// The bits outside the operands whose value is fixed, and that value.
+    pub fn fixed_bits(&self) -> (u64, u64) {
+        (MASKS[usize::from(self.fixed)], MASKS[usize::from(self.value)])
     }
 
     /// The bits outside the operands that mean something.
@@ -280,13 +297,40 @@ impl Instruction {
     }
 
     pub(crate) const fn private_address_is_off(&self) -> bool {
-        // Without a scalar address a private one is in the vector register.
-        !self.scalar_address_is_off((self.word >> 48) as u32 & 0x7f)
+        // Only without a scalar address is it in the vector register; 127 stands for neither.
+        (self.word >> 48) as u32 & 0x7f != super::operand::NULL
+    }
+
+    /// Returns whether a load writes LDS instead of registers.
+    pub(crate) const fn loads_lds(&self) -> bool {
+        match self.row.format {
+            Format::Mubuf => self.word >> 16 & 1 != 0,
+            Format::Global | Format::Scratch | Format::Flat => self.word >> 13 & 1 != 0,
+            _ => false,
+        }
     }
 
     pub(crate) fn sdwa_is_scalar(&self, slot: &Slot) -> bool {
         let bit = if FIELDS[usize::from(slot.field)].low == 32 { 55 } else { 63 };
         self.word >> bit & 1 != 0
+    }
+
+    /// Returns whether dimension, mask and addresses fit the opcode of an image instruction.
+    pub fn image_registers_fit(&self) -> bool {
+        let name = self.name();
+        let needed = self.image_address_registers();
+        let dwords = u8::try_from(self.word >> 1 & 3).unwrap_or(0);
+        let channels = (self.word >> 8 & 15).count_ones();
+        let atomic = self.row.implicit & implicit::ATOMIC != 0;
+        let double = u32::from(name.contains("cmpswap")) + 1;
+        // Atomics work on one register or two; those that compare, on twice as many.
+        let data = !atomic || channels == double || channels == 2 * double;
+        // Only what loads and stores knows samples.
+        let multisample = self.word >> 3 & 7 >= 6;
+        let sampler = self.slots().len() == 4;
+        // Separate addresses take the fewest dwords that hold them.
+        let addresses = dwords == 0 || (needed >= 2 && needed <= 1 + 4 * dwords);
+        needed > 0 && data && addresses && !(multisample && sampler)
     }
 
     /// Number of address registers of an image instruction with consecutive addresses.
@@ -296,7 +340,7 @@ impl Instruction {
     }
 
     /// Number of data registers of an image instruction: one for each channel of the mask, half of that with
-    /// `d16`, one more for the status that `tfe` and `lwe` ask for.
+    /// `d16`, one more for the status that `tfe` asks for.
     pub(crate) fn image_data_registers(&self, width: u8) -> u8 {
         let name = self.name();
         if name.starts_with("image_bvh") {
@@ -304,13 +348,13 @@ impl Instruction {
         }
         #[expect(clippy::cast_possible_truncation, reason = "four bits")]
         let channels = match (self.word >> 8 & 15).count_ones() as u8 {
-            _ if name.starts_with("image_gather4") || name.starts_with("image_msaa") => 4,
+            _ if name.starts_with("image_gather4") => 4,
             0 => 1,
             some => some,
         };
         let packed = self.word >> 63 & 1 != 0;
         let registers = if packed { channels.div_ceil(2) } else { channels };
-        registers + u8::from(self.word >> 16 & 3 != 0)
+        registers + u8::from(self.word >> 16 & 1 != 0)
     }
 
     /// What it does with memory, EXEC and M0; bits of [`implicit`].

@@ -1,6 +1,6 @@
 //! Registers and constants of an instruction.
 
-use super::format::{FIELDS, Format};
+use super::format::{FIELDS, Format, VDATA};
 use super::row::{Access, Kind, Slot, implicit};
 use super::{Instruction, Wave};
 
@@ -133,7 +133,13 @@ impl Instruction {
         #[expect(clippy::cast_possible_truncation, reason = "vector fields have eight bits")]
         let vector = |count| Operand::Vector { first: value as u16, count };
         match slot.kind {
+            Kind::Vector if slot.field == VDATA => {
+                // Buffers put the status that tfe asks for behind the data.
+                vector(width + u8::from(self.word >> 55 & 1 != 0))
+            }
             Kind::Vector => vector(width),
+            Kind::Returned if !self.returns() => Operand::None,
+            Kind::Returned => vector(width),
             Kind::Source => Operand::from_source(value, width, self.extra[0]),
             Kind::Scaled => Operand::from_source(value, width, 0),
             Kind::Vcc => Operand::Scalar { first: VCC, count: width },

@@ -35,6 +35,10 @@ pub enum Kind {
     Literal,
     /// SMEM's offset: register, constant or both.
     ScalarOffset,
+    /// What an atomic returns, where it does.
+    Returned,
+    /// `s_version`'s number and flags.
+    Version,
     /// A small number in a register's field.
     Number,
     /// An interpolated attribute and its channel.
@@ -124,6 +128,9 @@ const fn categories() -> [u8; 512] {
         }
         category += 1;
     }
+    // FLAT_SCRATCH, as LLVM's disassembler calls them.
+    table[230] = 10;
+    table[231] = 10;
     table
 }
 
@@ -185,8 +192,10 @@ pub struct Row {
     pub slots: u8,
     /// Targets that have it, one bit each in the order of [`super::Target::ALL`].
     pub targets: u16,
-    /// Index of the mask of bits that must be zero.
-    pub zero: u16,
+    /// Index of the mask of bits whose value is fixed.
+    pub fixed: u16,
+    /// Index of their value.
+    pub value: u16,
     /// Index of the mask of bits outside the operands' fields that the text shows.
     pub live: u16,
     /// What it reads and writes beside its operands; bits of [`implicit`].
@@ -204,12 +213,13 @@ pub(super) const fn row(
     slot: u16,
     slots: u8,
     targets: u16,
-    zero: u16,
+    fixed: u16,
+    value: u16,
     live: u16,
     implicit: u16,
     address: u8,
 ) -> Row {
-    Row { format, opcode, name, slot, slots, targets, zero, live, implicit, address }
+    Row { format, opcode, name, slot, slots, targets, fixed, value, live, implicit, address }
 }
 
 /// Makes a slot; short, for the tables.

@@ -34,7 +34,9 @@ impl fmt::Display for Text<'_> {
         if instruction.format() == Format::Exp {
             return modifiers::write_export(instruction, f);
         }
-        let mut separator = if instruction.is_nsa() { "  " } else { " " };
+        // LLVM has two blanks where the addresses of a sampler are apart.
+        let sampler = instruction.slots().len() == 4;
+        let mut separator = if instruction.is_nsa() && sampler { "  " } else { " " };
         for slot in instruction.slots() {
             if is_left_out(instruction, slot) {
                 continue;
@@ -52,11 +54,10 @@ fn is_left_out(instruction: &Instruction, slot: &Slot) -> bool {
     match slot.kind {
         Kind::Decimal => instruction.constant() == 0,
         // A load into LDS has no destination in registers.
-        Kind::Vector if instruction.format() == Format::Mubuf => {
-            slot.field == super::format::VDATA && instruction.word >> 16 & 1 != 0
+        Kind::Vector if matches!(slot.field, super::format::VDATA | super::format::M_VDST) => {
+            instruction.loads_lds()
         }
-        // Where LLVM has no name for the counters it prints none.
-        Kind::Waitcnt => false,
+        Kind::Returned => !instruction.returns(),
         _ => false,
     }
 }
@@ -76,7 +77,7 @@ fn write_slot(
         Kind::Waitcnt => control::write_waitcnt(instruction.constant(), f),
         Kind::Message => control::write_message(instruction.constant(), f),
         Kind::Depctr => control::write_depctr(instruction, f),
-        Kind::Hwreg => control::write_hwreg(instruction.constant(), f),
+        Kind::Hwreg => control::write_hwreg(instruction, f),
         Kind::Literal => write!(f, "{:#x}", instruction.extra[0]),
         Kind::ScalarOffset => write_scalar_offset(instruction, f),
         Kind::Attribute => {
@@ -95,7 +96,12 @@ fn write_slot(
         Kind::Source | Kind::Sdwa | Kind::Vector => {
             let modifiers = modifiers::of_source(instruction, slot);
             let operand = instruction.operand(slot, wave);
-            let bare = !matches!(operand, Operand::Constant(_) | Operand::Literal(_));
+            // Read-only registers of the hardware are no constants here.
+            let bare = match operand {
+                Operand::Constant(value) => !matches!(value, 128..=208 | 240..=248),
+                Operand::Literal(_) => false,
+                _ => true,
+            };
             let open = match (modifiers.negative, modifiers.absolute) {
                 (true, false) if !bare => "neg(",
                 (true, true) => "-|",
@@ -106,13 +112,19 @@ fn write_slot(
             };
             f.write_str(open)?;
             write_operand(operand, slot.ty, f)?;
+            write_foreign(slot, value, f)?;
             f.write_str(match open {
                 "neg(" | "sext(" => ")",
                 "-|" | "|" => "|",
                 _ => "",
-            })?;
-            write_foreign(instruction, slot, value, f)
+            })
         }
+        Kind::ScalarAddress => {
+            write_operand(instruction.operand(slot, wave), slot.ty, f)?;
+            write_foreign(slot, value, f)
+        }
+        Kind::Version => control::write_version(instruction.constant(), f),
+        Kind::Number if value > 64 => write!(f, "{value:#x}"),
         Kind::Vcc
         | Kind::SdwaMask
         | Kind::Scaled
@@ -120,21 +132,20 @@ fn write_slot(
         | Kind::BufferAddress
         | Kind::ImageAddress
         | Kind::ImageData
-        | Kind::ScalarAddress
+        | Kind::Returned
         | Kind::GlobalAddress
         | Kind::PrivateAddress => write_operand(instruction.operand(slot, wave), slot.ty, f),
     }
 }
 
 /// LLVM's remark on a register that is not of the operand's class.
-fn write_foreign(
-    _: &Instruction,
-    slot: &Slot,
-    value: u32,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
+fn write_foreign(slot: &Slot, value: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let category = CATEGORY[(value & 0x1ff) as usize];
-    if slot.kind == Kind::Source && category < 16 && slot.foreign >> category & 1 != 0 {
+    let checked = matches!(slot.kind, Kind::Source | Kind::ScalarAddress);
+    if checked && category < 16 && slot.foreign >> category & 1 != 0 {
+        if matches!(value, 128..=208 | 240..=248 | 255) {
+            return f.write_str("/*Invalid immediate*/");
+        }
         let class = word_of(slot);
         write!(f, "/*Invalid register, operand has '{class}' register class*/")?;
     }

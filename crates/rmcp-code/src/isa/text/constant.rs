@@ -40,6 +40,8 @@ pub(super) fn write_inline(value: u32, ty: Type, f: &mut impl Write) -> fmt::Res
     match value {
         128..=192 => write!(f, "{}", value - 128),
         193..=208 => write!(f, "-{}", value - 192),
+        230 => f.write_str("src_flat_scratch_base_lo"),
+        231 => f.write_str("src_flat_scratch_base_hi"),
         235 => f.write_str("src_shared_base"),
         236 => f.write_str("src_shared_limit"),
         237 => f.write_str("src_private_base"),

@@ -54,14 +54,32 @@ pub(super) fn write_depctr(instruction: &Instruction, f: &mut impl Write) -> fmt
     Ok(())
 }
 
+/// `s_version`: the number of a generation, and flags for the sizes of a wavefront.
+///
+/// Source: what LLVM's disassembler prints.
+pub(super) fn write_version(value: u16, f: &mut impl Write) -> fmt::Result {
+    const NAMES: [(u16, &str); 3] =
+        [(0, "UC_VERSION_GFX7"), (4, "UC_VERSION_GFX10"), (6, "UC_VERSION_GFX11")];
+    let number = value & 0xff;
+    let name = NAMES.iter().find(|name| name.0 == number).map(|name| name.1);
+    let (wave64, wave32) = (value >> 13 & 1 != 0, value >> 14 & 1 != 0);
+    match name {
+        Some(name) if value & !0x60ff == 0 => match (wave64, wave32) {
+            (false, false) => f.write_str(name),
+            (true, false) => write!(f, "{name}|UC_VERSION_W64_BIT"),
+            (false, true) => write!(f, "{name}|UC_VERSION_W32_BIT"),
+            (true, true) => write!(f, "({name}|UC_VERSION_W64_BIT)|UC_VERSION_W32_BIT"),
+        },
+        _ if value < 256 => write!(f, "{value}"),
+        _ => write!(f, "{value:#x}"),
+    }
+}
+
 /// `s_sendmsg`: message, operation and stream.
 ///
 /// Source: LLVM `AMDGPUAsmUtils.cpp`, messages of GFX10.
 pub(super) fn write_message(value: u16, f: &mut impl Write) -> fmt::Result {
     let (id, operation, stream) = (value & 15, value >> 4 & 7, value >> 8 & 3);
-    if value & !0x37f != 0 {
-        return write!(f, "{value}");
-    }
     let name = match id {
         1 => "MSG_INTERRUPT",
         2 => "MSG_GS",
@@ -70,6 +88,7 @@ pub(super) fn write_message(value: u16, f: &mut impl Write) -> fmt::Result {
         5 => "MSG_STALL_WAVE_GEN",
         6 => "MSG_HALT_WAVES",
         7 => "MSG_ORDERED_PS_DONE",
+        8 => "MSG_EARLY_PRIM_DEALLOC",
         9 => "MSG_GS_ALLOC_REQ",
         10 => "MSG_GET_DOORBELL",
         11 => "MSG_GET_DDID",
@@ -82,7 +101,7 @@ pub(super) fn write_message(value: u16, f: &mut impl Write) -> fmt::Result {
             "",
             "SYSMSG_OP_ECC_ERR_INTERRUPT",
             "SYSMSG_OP_REG_RD",
-            "SYSMSG_OP_HOST_TRAP_ACK",
+            "",
             "SYSMSG_OP_TTRACE_PC",
         ],
         _ => &[],
@@ -106,19 +125,23 @@ pub(super) fn write_message(value: u16, f: &mut impl Write) -> fmt::Result {
         _ if operation == 0 && stream == 0 => return write!(f, "sendmsg({name})"),
         _ => {}
     }
+    if value & !0x37f != 0 {
+        return write!(f, "{value}");
+    }
     write!(f, "sendmsg({id}, {operation}, {stream})")
 }
 
 /// `s_getreg_b32`: the register and, where it is not all of it, the bits.
 ///
 /// Source: LLVM `AMDGPUAsmUtils.cpp`, hardware registers of GFX10.
-pub(super) fn write_hwreg(value: u16, f: &mut impl Write) -> fmt::Result {
+pub(super) fn write_hwreg(instruction: &Instruction, f: &mut impl Write) -> fmt::Result {
+    let value = instruction.constant();
+    let early = instruction.target.has_gfx10_1_faults();
     let (id, offset, size) = (value & 63, value >> 6 & 31, (value >> 11) + 1);
     let name = match id {
         1 => "HW_REG_MODE",
         2 => "HW_REG_STATUS",
         3 => "HW_REG_TRAPSTS",
-        4 => "HW_REG_HW_ID",
         5 => "HW_REG_GPR_ALLOC",
         6 => "HW_REG_LDS_ALLOC",
         7 => "HW_REG_IB_STS",
@@ -129,11 +152,11 @@ pub(super) fn write_hwreg(value: u16, f: &mut impl Write) -> fmt::Result {
         19 => "HW_REG_TMA_HI",
         20 => "HW_REG_FLAT_SCR_LO",
         21 => "HW_REG_FLAT_SCR_HI",
-        22 => "HW_REG_XNACK_MASK",
+        22 if early => "HW_REG_XNACK_MASK",
         23 => "HW_REG_HW_ID1",
         24 => "HW_REG_HW_ID2",
         25 => "HW_REG_POPS_PACKER",
-        29 => "HW_REG_SHADER_CYCLES",
+        29 if !early => "HW_REG_SHADER_CYCLES",
         _ => "",
     };
     f.write_str("hwreg(")?;

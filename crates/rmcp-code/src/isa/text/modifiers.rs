@@ -88,7 +88,11 @@ pub(super) fn write(instruction: &Instruction, f: &mut fmt::Formatter<'_>) -> fm
         }
         Format::Mubuf | Format::Mtbuf => write_buffer(instruction, f),
         Format::Flat | Format::Global | Format::Scratch => {
-            let offset = instruction.flat_offset();
+            // FLAT has no negative offsets; LLVM prints the bits as they are.
+            let offset = match instruction.format() {
+                Format::Flat => i32::from(instruction.constant() & 0xfff),
+                _ => instruction.flat_offset(),
+            };
             if offset != 0 && instruction.row.slots > 0 {
                 write!(f, " offset:{offset}")?;
             }
@@ -126,6 +130,9 @@ fn write_vop3(instruction: &Instruction, f: &mut fmt::Formatter<'_>) -> fmt::Res
         let bits = (0..count).map(|source| word >> (11 + source) & 1);
         write_list(f, "op_sel", bits.chain(last))?;
     }
+    if instruction.name().starts_with("v_interp") && live(instruction, 40) {
+        f.write_str(" high")?;
+    }
     if word & live_bits & (1 << 15) != 0 {
         f.write_str(" clamp")?;
     }
@@ -141,12 +148,13 @@ fn write_vop3p(instruction: &Instruction, f: &mut fmt::Formatter<'_>) -> fmt::Re
     let bits = |low: u32| (0..count).map(move |source| word >> (low + source) & 1);
     let high =
         move |source: u32| if source == 2 { word >> 14 & 1 } else { word >> (59 + source) & 1 };
-    if bits(11).any(|bit| bit != 0) {
+    let shown = |mask: u64| instruction.row.live_bits() & mask != 0;
+    if shown(7 << 11) && bits(11).any(|bit| bit != 0) {
         write_list(f, "op_sel", bits(11))?;
     }
     // The usual is both halves; for the mixed opcodes it is neither.
     let usual = u64::from(!is_mixed(instruction));
-    if (0..count).any(|source| high(source) != usual) {
+    if shown(3 << 59) && (0..count).any(|source| high(source) != usual) {
         write_list(f, "op_sel_hi", (0..count).map(high))?;
     }
     if !is_mixed(instruction) {
@@ -237,6 +245,12 @@ fn write_swizzle(offset: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         return Ok(());
     }
     f.write_str(" offset:")?;
+    if offset >= 0xe000 {
+        return write!(f, "swizzle(FFT,{})", offset & 31);
+    }
+    if offset >= 0xc000 {
+        return write!(f, "swizzle(ROTATE,{},{})", offset >> 10 & 1, offset >> 5 & 31);
+    }
     if offset & 0xff00 == 0x8000 {
         return write!(
             f,
@@ -308,7 +322,9 @@ fn write_image(instruction: &Instruction, f: &mut fmt::Formatter<'_>) -> fmt::Re
     if instruction.name().starts_with("image_bvh") {
         return f.write_str(if bit(62) { " a16" } else { "" });
     }
-    write!(f, " dmask:{:#x}", word >> 8 & 15)?;
+    if word >> 8 & 15 != 0 {
+        write!(f, " dmask:{:#x}", word >> 8 & 15)?;
+    }
     write!(f, " dim:SQ_RSRC_IMG_{}", DIMENSIONS[(word >> 3 & 7) as usize])?;
     const FLAGS: [(u32, &str); 9] = [
         (12, " unorm"),
