@@ -52,6 +52,7 @@ fn kind(format: Format, name: &str, text: &str, field: Option<u8>) -> (Kind, u8)
         SADDR => Kind::ScalarAddress,
         I_ATTR => Kind::Attribute,
         I_VSRC if !text.starts_with('v') => return (Kind::Parameter, I_PARAM),
+        V3_SRC1 if text.starts_with("invalid_param") => return (Kind::Parameter, V3_SRC1),
         V3_SRC0 if text.starts_with("attr") => return (Kind::Attribute, V3_ATTR),
         ADDR if matches!(format, Format::Mubuf | Format::Mtbuf) => Kind::BufferAddress,
         ADDR if format == Format::Mimg => Kind::ImageAddress,

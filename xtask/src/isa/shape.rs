@@ -55,7 +55,8 @@ pub(crate) fn split(text: &str) -> (&str, Vec<&str>) {
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let (mut operands, mut depth, mut start) = (Vec::new(), 0, 0);
     let rest = rest.trim_start();
-    if ["quad_perm:", "dpp8:", "dst_sel:", "gds"].iter().any(|modifier| rest.starts_with(modifier)) {
+    if ["quad_perm:", "dpp8:", "dst_sel:", "gds"].iter().any(|modifier| rest.starts_with(modifier))
+    {
         return (name, operands);
     }
     let bytes = rest.as_bytes();
@@ -235,7 +236,7 @@ fn categories(mcpu: &str, found: &[Found], shapes: &mut [Shape]) -> Result<()> {
                 // Aligned registers, and of the constants one that tells the types apart.
                 let value = match category {
                     0 => 40,
-                    4 => 116,
+                    4 => 108,
                     _ => u64::from(last.min(first + 20)),
                 };
                 if value >> field.bits == 0 {

@@ -4,6 +4,7 @@
 //! one look at each operand that may be a literal. Nothing is allocated.
 
 use super::format::{FIELDS, FORMATS, Format};
+use super::operand::Operand;
 use super::row::{CATEGORY, Kind, Row, Slot, implicit};
 use super::tables::{ADDRESSES, MASKS, NAMES, ROWS, SLOTS};
 use super::target::Target;
@@ -143,16 +144,37 @@ impl Isa {
             }
             return Err(DecodeError::Reserved { name: row.name(), bits: reserved });
         }
+        if format == Format::Mubuf && word >> 16 & word >> 55 & 1 != 0 {
+            // A load into LDS has no register for a status.
+            return Err(DecodeError::Reserved { name: row.name(), bits: 1 << 55 });
+        }
         let mut literal = false;
         for slot in row.slots() {
             match slot.kind {
                 Kind::Source | Kind::ScalarAddress => {
                     let value = FIELDS[usize::from(slot.field)].get(word);
                     let category = CATEGORY[(value & 0x1ff) as usize];
-                    if category > 15 || slot.reject >> category & 1 != 0 {
+                    // The upper half of FLAT_SCRATCH begins no pair.
+                    if category > 15
+                        || (value == 231 && slot.width > 1)
+                        || slot.reject >> category & 1 != 0
+                        || slot.width > 2 && !tuple_fits(value, slot.width)
+                    {
                         return Err(bad_operand(row, slot, value));
                     }
                     literal |= value == 255;
+                }
+                Kind::Scaled => {
+                    let value = FIELDS[usize::from(slot.field)].get(word);
+                    if !tuple_fits(value, slot.width) {
+                        return Err(bad_operand(row, slot, value));
+                    }
+                }
+                Kind::Sdwa if word >> sdwa_bit(slot) & 1 != 0 => {
+                    let value = FIELDS[usize::from(slot.field)].get(word);
+                    if CATEGORY[(value & 0x1ff) as usize] > 15 || value == 255 {
+                        return Err(bad_operand(row, slot, value));
+                    }
                 }
                 Kind::Literal => literal = true,
                 _ => {}
@@ -187,7 +209,34 @@ impl Isa {
         let row = ROWS
             .get(usize::from(at))
             .ok_or(DecodeError::Opcode { format, opcode: opcode as u16 })?;
-        Ok(Instruction { target: self.target, row, word, extra: [0; 3], dwords: 1 })
+        let (fixed, value) = row.fixed_bits();
+        match (word ^ value) & fixed {
+            0 => Ok(Instruction { target: self.target, row, word, extra: [0; 3], dwords: 1 }),
+            bits => Err(DecodeError::Reserved { name: row.name(), bits }),
+        }
+    }
+}
+
+/// SDWA's bit that makes a source scalar.
+const fn sdwa_bit(slot: &Slot) -> u32 {
+    if slot.field == super::format::X_SRC0 { 55 } else { 63 }
+}
+
+/// Returns whether a tuple of scalar registers ends before the SGPRs (106) or the TTMPs (124) do. VCC and EXEC
+/// are pairs.
+const fn tuple_fits(value: u32, width: u8) -> bool {
+    use super::operand::{EXEC, M0, NULL, TTMP, VCC, aligned};
+    if value > 127 {
+        return true;
+    }
+    let first = aligned(value, width);
+    let end = first + width as u32;
+    match first {
+        0..VCC => end <= VCC,
+        TTMP..M0 => end <= M0,
+        VCC | EXEC => width <= 2,
+        NULL => true,
+        _ => width == 1,
     }
 }
 
@@ -288,7 +337,10 @@ impl Instruction {
     }
 
     pub(crate) const fn scalar_address_is_off(&self, value: u32) -> bool {
-        value == super::operand::NULL || value == 127
+        // gfx10.3 can do without either part of a private address.
+        let neither =
+            matches!(self.row.format, Format::Scratch) && !self.target.has_gfx10_1_faults();
+        value == super::operand::NULL || (neither && value == 127)
     }
 
     /// Returns whether a global address is all in vector registers.
@@ -311,8 +363,7 @@ impl Instruction {
     }
 
     pub(crate) fn sdwa_is_scalar(&self, slot: &Slot) -> bool {
-        let bit = if FIELDS[usize::from(slot.field)].low == 32 { 55 } else { 63 };
-        self.word >> bit & 1 != 0
+        self.word >> sdwa_bit(slot) & 1 != 0
     }
 
     /// Returns whether dimension, mask and addresses fit the opcode of an image instruction.
@@ -325,12 +376,22 @@ impl Instruction {
         let double = u32::from(name.contains("cmpswap")) + 1;
         // Atomics work on one register or two; those that compare, on twice as many.
         let data = !atomic || channels == double || channels == 2 * double;
-        // Only what loads and stores knows samples.
+        // Only what loads and stores without levels of detail knows samples.
         let multisample = self.word >> 3 & 7 >= 6;
-        let sampler = self.slots().len() == 4;
+        let levels = self.slots().len() == 4 || name.contains("_mip");
         // Separate addresses take the fewest dwords that hold them.
-        let addresses = dwords == 0 || (needed >= 2 && needed <= 1 + 4 * dwords);
-        needed > 0 && data && addresses && !(multisample && sampler)
+        let addresses = dwords == 0 || (needed >= 2 && dwords == (needed - 1).div_ceil(4));
+        // Nothing wraps around behind the last register.
+        let registers = |slot: &Slot| match self.operand(slot, Wave::Wave32) {
+            _ if dwords != 0 && slot.kind == Kind::ImageAddress => true,
+            Operand::Vector { first, count } => first + u16::from(count) <= 256,
+            _ => true,
+        };
+        let inside = self.slots().iter().all(registers);
+        let gather = !(name.starts_with("image_gather4")
+            && self.word >> 63 != 0
+            && self.word >> 16 & 1 != 0);
+        needed > 0 && data && addresses && inside && gather && !(multisample && levels)
     }
 
     /// Number of address registers of an image instruction with consecutive addresses.

@@ -109,7 +109,7 @@ impl Operand {
 
 /// The first register of a tuple: pairs begin at even numbers, longer ones at multiples of four, and LLVM and
 /// the hardware do not look at the lower bits.
-fn aligned(value: u32, width: u8) -> u32 {
+pub(crate) const fn aligned(value: u32, width: u8) -> u32 {
     let mask = match width {
         0 | 1 => 0,
         2 => 1,

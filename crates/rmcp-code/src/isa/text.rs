@@ -120,8 +120,11 @@ fn write_slot(
             })
         }
         Kind::ScalarAddress => {
-            write_operand(instruction.operand(slot, wave), slot.ty, f)?;
-            write_foreign(slot, value, f)
+            let operand = instruction.operand(slot, wave);
+            write_operand(operand, slot.ty, f)?;
+            // Loads into LDS take EXEC too.
+            let checked = operand != Operand::None && !instruction.loads_lds();
+            if checked { write_foreign(slot, value, f) } else { Ok(()) }
         }
         Kind::Version => control::write_version(instruction.constant(), f),
         Kind::Number if value > 64 => write!(f, "{value:#x}"),

@@ -60,19 +60,24 @@ pub(super) fn write_depctr(instruction: &Instruction, f: &mut impl Write) -> fmt
 pub(super) fn write_version(value: u16, f: &mut impl Write) -> fmt::Result {
     const NAMES: [(u16, &str); 3] =
         [(0, "UC_VERSION_GFX7"), (4, "UC_VERSION_GFX10"), (6, "UC_VERSION_GFX11")];
-    let number = value & 0xff;
-    let name = NAMES.iter().find(|name| name.0 == number).map(|name| name.1);
-    let (wave64, wave32) = (value >> 13 & 1 != 0, value >> 14 & 1 != 0);
-    match name {
-        Some(name) if value & !0x60ff == 0 => match (wave64, wave32) {
-            (false, false) => f.write_str(name),
-            (true, false) => write!(f, "{name}|UC_VERSION_W64_BIT"),
-            (false, true) => write!(f, "{name}|UC_VERSION_W32_BIT"),
-            (true, true) => write!(f, "({name}|UC_VERSION_W64_BIT)|UC_VERSION_W32_BIT"),
-        },
-        _ if value < 256 => write!(f, "{value}"),
-        _ => write!(f, "{value:#x}"),
+    const FLAGS: [(u16, &str); 3] =
+        [(13, "UC_VERSION_W64_BIT"), (14, "UC_VERSION_W32_BIT"), (15, "UC_VERSION_MDP_BIT")];
+    if value & 0x1f00 != 0 {
+        return write!(f, "{value:#x}");
     }
+    let set = || FLAGS.iter().filter(|flag| value >> flag.0 & 1 != 0);
+    // Each flag but the first stands behind brackets around what is before it.
+    for _ in 1..set().count() {
+        f.write_str("(")?;
+    }
+    match NAMES.iter().find(|name| name.0 == value & 0xff) {
+        Some((_, name)) => f.write_str(name)?,
+        None => write!(f, "{}", value & 0xff)?,
+    }
+    for (at, (_, flag)) in set().enumerate() {
+        write!(f, "{}|{flag}", if at == 0 { "" } else { ")" })?;
+    }
+    Ok(())
 }
 
 /// `s_sendmsg`: message, operation and stream.
@@ -97,13 +102,7 @@ pub(super) fn write_message(value: u16, f: &mut impl Write) -> fmt::Result {
     };
     let operations: &[&str] = match id {
         2 | 3 => &["GS_OP_NOP", "GS_OP_CUT", "GS_OP_EMIT", "GS_OP_EMIT_CUT"],
-        15 => &[
-            "",
-            "SYSMSG_OP_ECC_ERR_INTERRUPT",
-            "SYSMSG_OP_REG_RD",
-            "",
-            "SYSMSG_OP_TTRACE_PC",
-        ],
+        15 => &["", "SYSMSG_OP_ECC_ERR_INTERRUPT", "SYSMSG_OP_REG_RD", "", "SYSMSG_OP_TTRACE_PC"],
         _ => &[],
     };
     let operation_name = operations.get(usize::from(operation)).copied().unwrap_or_default();
