@@ -106,6 +106,7 @@ impl Tally {
         self.instructions += 1;
         let mnemonic = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
         match isa.decode(words) {
+            Ok(ours) if !ours.fits_wave(wave) && !line.decoded() => self.undecodable += 1,
             Err(_) if !line.decoded() => self.undecodable += 1,
             // LLVM decodes gfx9's encoding of v_fma_mix here too.
             Err(DecodeError::Encoding) if words[0] >> 23 == 0x1a7 => self.undecodable += 1,

@@ -132,15 +132,12 @@ impl Isa {
         let opcode = format.opcode(word);
         let at = self.index[format as usize].get(opcode).copied().unwrap_or(NONE);
         let Some(row) = ROWS.get(usize::from(at)) else {
-            #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
-            return Err(DecodeError::Opcode { format, opcode: opcode as u16 });
+            return self.decode_bare(format, opcode, first);
         };
         let reserved = (word ^ MASKS[usize::from(row.value)]) & MASKS[usize::from(row.fixed)];
         if reserved != 0 {
-            if let (Format::Vop1Dpp | Format::Vop1Dpp8 | Format::Vop1Sdwa, 0) = (format, opcode) {
-                // v_nop has no operands: what does not fit across lanes is a plain one.
-                let word = u64::from(first & !0x1ff);
-                return self.decode_row(Format::Vop1, word);
+            if row.slots == 0 && format.dwords() == 2 && format.is_vector_arithmetic() {
+                return self.decode_bare(format, opcode, first);
             }
             return Err(DecodeError::Reserved { name: row.name(), bits: reserved });
         }
@@ -200,15 +197,23 @@ impl Isa {
         Ok(Instruction { target: self.target, row, word, extra, dwords })
     }
 
-    /// Returns an instruction of one dword without looking at its operands.
+    /// Decodes VOP1's opcodes without operands (`v_nop`): what stands in their source does not matter, even
+    /// where it would be another format.
     #[cold]
-    fn decode_row(&self, format: Format, word: u64) -> Result<Instruction, DecodeError> {
-        let opcode = format.opcode(word);
-        let at = self.index[format as usize].get(opcode).copied().unwrap_or(NONE);
+    fn decode_bare(
+        &self,
+        format: Format,
+        opcode: usize,
+        first: u32,
+    ) -> Result<Instruction, DecodeError> {
         #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
-        let row = ROWS
-            .get(usize::from(at))
-            .ok_or(DecodeError::Opcode { format, opcode: opcode as u16 })?;
+        let error = DecodeError::Opcode { format, opcode: opcode as u16 };
+        if !matches!(format, Format::Vop1Dpp | Format::Vop1Dpp8 | Format::Vop1Sdwa) {
+            return Err(error);
+        }
+        let word = u64::from(first & !0x1ff);
+        let at = self.index[Format::Vop1 as usize][Format::Vop1.opcode(word)];
+        let row = ROWS.get(usize::from(at)).filter(|row| row.slots == 0).ok_or(error)?;
         let (fixed, value) = row.fixed_bits();
         match (word ^ value) & fixed {
             0 => Ok(Instruction { target: self.target, row, word, extra: [0; 3], dwords: 1 }),
@@ -226,16 +231,15 @@ const fn sdwa_bit(slot: &Slot) -> u32 {
 /// are pairs.
 const fn tuple_fits(value: u32, width: u8) -> bool {
     use super::operand::{EXEC, M0, NULL, TTMP, VCC, aligned};
-    if value > 127 {
+    if value > 127 || value == NULL {
         return true;
     }
     let first = aligned(value, width);
     let end = first + width as u32;
     match first {
         0..VCC => end <= VCC,
-        TTMP..M0 => end <= M0,
+        TTMP..=123 => end <= M0,
         VCC | EXEC => width <= 2,
-        NULL => true,
         _ => width == 1,
     }
 }
@@ -311,6 +315,15 @@ impl Instruction {
         let branches = matches!(self.row.format, Format::Sopp | Format::Sopk)
             && self.slots().iter().any(|slot| slot.kind == Kind::Branch);
         branches.then_some(self.constant().cast_signed())
+    }
+
+    /// Returns whether the masks of lanes are in registers that can hold one of this size: in wave64 they are
+    /// pairs, and the upper half of VCC, EXEC or FLAT_SCRATCH begins none.
+    pub fn fits_wave(&self, wave: Wave) -> bool {
+        wave == Wave::Wave32
+            || self.slots().iter().filter(|slot| slot.lane_mask).all(|slot| {
+                !matches!(FIELDS[usize::from(slot.field)].get(self.word), 107 | 127 | 231)
+            })
     }
 
     /// Returns whether an atomic gives back what was in memory (`glc`).
