@@ -65,6 +65,24 @@ enum Command {
     },
     /// Make the instruction tables of rmcp-code by probing LLVM's disassembler; installs it
     GenIsa,
+    /// Judge code objects and print how many kernels each rule hits; with --bench beside llvm-objdump
+    MeasureIsa {
+        /// Code objects, or folders of them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The target whose code this is.
+        #[arg(long, default_value = "gfx1030")]
+        built_for: String,
+        /// The target on which it would run.
+        #[arg(long, default_value = "gfx1010")]
+        runs_on: String,
+        /// Time both, one thread each.
+        #[arg(long)]
+        bench: bool,
+        /// Print the kernels that this rule hits, and where.
+        #[arg(long)]
+        rule: Option<String>,
+    },
     /// Compare decoder and text with LLVM's, on code objects and on random words; installs it
     CheckIsa {
         /// Code objects of gfx10.
@@ -100,6 +118,9 @@ fn main() -> ExitCode {
         Command::RealTools => real_tools::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::GenIsa => isa::generate(),
+        Command::MeasureIsa { paths, built_for, runs_on, bench, rule } => {
+            isa::measure(&paths, &built_for, &runs_on, bench, rule.as_deref())
+        }
         Command::CheckIsa { files, random, mcpu, seed } => {
             isa::check(&files, random, mcpu.as_deref(), seed)
         }

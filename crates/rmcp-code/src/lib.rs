@@ -9,6 +9,7 @@ mod ccob;
 mod fatbin;
 pub mod isa;
 mod object_file;
+pub mod rules;
 
 pub use bundle::{BundleEntry, BundleError, parse_bundle_header};
 pub use ccob::{CompressedHeader, Method, parse_compressed_header};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Samples given to LLVM at a time: bounds the memory.
-const CHUNK: u64 = 250_000;
+const CHUNK: u64 = 50_000;
 
 /// Differences of one kind: how many, and the first.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ struct Tally {
     undecodable: u64,
     /// Images for which LLVM prints an arbitrary number of registers.
     misfits: u64,
+    /// Crashes of LLVM.
+    crashes: u64,
     /// Kind of difference and mnemonic.
     differences: BTreeMap<(&'static str, String), Difference>,
 }
@@ -63,11 +65,31 @@ fn check_random(target: Target, wave: Wave, count: u64, seed: u64) -> Result<Tal
         let samples = left.min(CHUNK);
         left -= samples;
         let words = source.words(samples);
-        disassemble_words(target.name(), wave == Wave::Wave64, &words, |line| {
-            tally.compare(isa, wave, &words, line.offset, &line);
-        })?;
+        compare_words(isa, wave, &words, &mut tally);
     }
     Ok(tally)
+}
+
+/// Compares words. Where LLVM crashes, the words are halved until it is known on which.
+fn compare_words(isa: &Isa, wave: Wave, words: &[u32], tally: &mut Tally) {
+    let mut lines = Vec::new();
+    let mcpu = isa.target().name();
+    match disassemble_words(mcpu, wave == Wave::Wave64, words, |line| lines.push(line)) {
+        Ok(()) => {
+            for line in &lines {
+                tally.compare(isa, wave, words, line.offset, line);
+            }
+        }
+        Err(_) if words.len() <= 8 => {
+            eprintln!("{mcpu}: LLVM crashes on {words:08x?}");
+            tally.crashes += 1;
+        }
+        Err(_) => {
+            let (front, back) = words.split_at(words.len() / 2);
+            compare_words(isa, wave, front, tally);
+            compare_words(isa, wave, back, tally);
+        }
+    }
 }
 
 fn check_file(path: &Path, only: Option<&str>) -> Result<u64> {
@@ -150,8 +172,8 @@ impl Tally {
     fn print(&self, name: &str) -> u64 {
         let total = self.differences.values().map(|difference| difference.count).sum();
         println!(
-            "{name}: {} instructions ({} of them undecodable to both, {} misfit images), {total} differences",
-            self.instructions, self.undecodable, self.misfits
+            "{name}: {} instructions ({} of them undecodable to both, {} misfit images, LLVM crashed {} times), {total} differences",
+            self.instructions, self.undecodable, self.misfits, self.crashes
         );
         for ((kind, mnemonic), difference) in &self.differences {
             println!("  {:7} {kind}: {mnemonic}\n        {}", difference.count, difference.example);

@@ -5,9 +5,11 @@ mod candidates;
 mod check;
 mod emit;
 mod generate;
+mod measure;
 mod probe;
 mod random;
 mod shape;
 
 pub(crate) use check::check;
 pub(crate) use generate::generate;
+pub(crate) use measure::measure;

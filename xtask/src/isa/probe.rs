@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 /// The disassembler: the newest in the Debian release this was made on.
-const OBJDUMP: &str = "llvm-objdump-22";
+pub(crate) const OBJDUMP: &str = "llvm-objdump-22";
 
 /// `s_nop` with a constant that no probe has; as a literal it is no inline constant of any type.
 pub(crate) const PAD: u32 = 0xbf80_5678;

@@ -59,6 +59,7 @@ pub enum DecodeError {
 /// One instruction.
 #[derive(Debug, Clone, Copy)]
 pub struct Instruction {
+    pub(crate) index: u16,
     pub(crate) target: Target,
     pub(crate) row: &'static Row,
     pub(crate) word: u64,
@@ -102,6 +103,18 @@ impl Isa {
     /// The target.
     pub const fn target(&self) -> Target {
         self.target
+    }
+
+    /// Returns all rows of the tables, of every target, by their index.
+    pub(crate) fn all_rows(&self) -> impl Iterator<Item = &'static Row> {
+        ROWS.iter()
+    }
+
+    /// Returns whether the target has the very row of an instruction of another target: then it decodes to
+    /// the same.
+    #[inline]
+    pub(crate) const fn has_row(&self, instruction: &Instruction) -> bool {
+        instruction.row.targets & self.target.bit() != 0
     }
 
     /// Returns all instructions of the target.
@@ -194,7 +207,7 @@ impl Isa {
             extra[0] = value;
             dwords += 1;
         }
-        Ok(Instruction { target: self.target, row, word, extra, dwords })
+        Ok(Instruction { index: at, target: self.target, row, word, extra, dwords })
     }
 
     /// Decodes VOP1's opcodes without operands (`v_nop`): what stands in their source does not matter, even
@@ -216,7 +229,14 @@ impl Isa {
         let row = ROWS.get(usize::from(at)).filter(|row| row.slots == 0).ok_or(error)?;
         let (fixed, value) = row.fixed_bits();
         match (word ^ value) & fixed {
-            0 => Ok(Instruction { target: self.target, row, word, extra: [0; 3], dwords: 1 }),
+            0 => Ok(Instruction {
+                index: at,
+                target: self.target,
+                row,
+                word,
+                extra: [0; 3],
+                dwords: 1,
+            }),
             bits => Err(DecodeError::Reserved { name: row.name(), bits }),
         }
     }
@@ -278,6 +298,34 @@ pub(crate) fn word_of(slot: &Slot) -> &'static str {
 }
 
 impl Instruction {
+    /// The index of its row.
+    #[inline]
+    pub(crate) const fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Returns its words.
+    pub fn words(&self) -> [u32; 5] {
+        #[expect(clippy::cast_possible_truncation, reason = "the halves of the word")]
+        let (low, high) = (self.word as u32, (self.word >> 32) as u32);
+        let [first, second, third] = self.extra;
+        match self.row.format.dwords() {
+            1 => [low, first, second, third, 0],
+            _ => [low, high, first, second, third],
+        }
+    }
+
+    /// Returns whether an instruction of another target, read from the same words, is the same.
+    pub fn means_the_same(&self, other: &Self) -> bool {
+        self.dwords == other.dwords
+            && self.text(Wave::Wave32).to_string() == other.text(Wave::Wave32).to_string()
+    }
+
+    /// Returns whether it has a private address in a vector register.
+    pub const fn has_private_vector_address(&self) -> bool {
+        matches!(self.row.format, Format::Scratch) && !self.private_address_is_off()
+    }
+
     /// Its row in the tables.
     pub const fn row(&self) -> &'static Row {
         self.row
@@ -322,7 +370,10 @@ impl Instruction {
     pub fn fits_wave(&self, wave: Wave) -> bool {
         wave == Wave::Wave32
             || self.slots().iter().filter(|slot| slot.lane_mask).all(|slot| {
-                !matches!(FIELDS[usize::from(slot.field)].get(self.word), 107 | 127 | 231)
+                !matches!(
+                    FIELDS[usize::from(slot.field)].get(self.word),
+                    107 | 124 | 127 | 231 | 251..=254
+                )
             })
     }
 
@@ -350,9 +401,9 @@ impl Instruction {
     }
 
     pub(crate) const fn scalar_address_is_off(&self, value: u32) -> bool {
-        // gfx10.3 can do without either part of a private address.
-        let neither =
-            matches!(self.row.format, Format::Scratch) && !self.target.has_gfx10_1_faults();
+        // gfx10.3 can do without either part of a private address, and loads into LDS always can.
+        let neither = matches!(self.row.format, Format::Scratch)
+            && (!self.target.has_gfx10_1_faults() || self.loads_lds());
         value == super::operand::NULL || (neither && value == 127)
     }
 

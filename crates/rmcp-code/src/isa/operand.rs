@@ -188,6 +188,15 @@ impl Instruction {
         }
     }
 
+    /// Returns the scalar registers that the text names and the instruction writes.
+    pub fn named_scalar_defs(&self, wave: Wave) -> ScalarSet {
+        let mut defs = ScalarSet(0);
+        for slot in self.slots().iter().filter(|slot| self.access(slot) != Access::Use) {
+            defs.add(self.operand(slot, wave).scalars());
+        }
+        defs
+    }
+
     /// Returns the scalar registers that the instruction writes and reads, its implicit ones with them.
     pub fn scalars(&self, wave: Wave) -> (ScalarSet, ScalarSet) {
         let (mut defs, mut uses) = (ScalarSet(0), ScalarSet(0));
@@ -208,21 +217,20 @@ impl Instruction {
                 }
             }
         }
+        // Loads into LDS take the address there from M0.
+        if self.loads_lds() {
+            uses.add(ScalarSet::range(M0, 1));
+        }
         let implicit = self.row.implicit;
-        if implicit
-            & (implicit::READS_EXEC
-                | implicit::WRITES_EXEC
-                | implicit::READS_VCC
-                | implicit::READS_M0)
-            != 0
-        {
+        // EXEC counts as a whole, whatever the number of lanes is.
+        if implicit & implicit::READS_EXEC != 0 {
+            uses.add(ScalarSet::EXEC);
+        }
+        if implicit & implicit::WRITES_EXEC != 0 {
+            defs.add(ScalarSet::EXEC);
+        }
+        if implicit & (implicit::READS_VCC | implicit::READS_M0) != 0 {
             let lanes = if wave == Wave::Wave64 { 2 } else { 1 };
-            if implicit & implicit::READS_EXEC != 0 {
-                uses.add(ScalarSet::range(EXEC, lanes));
-            }
-            if implicit & implicit::WRITES_EXEC != 0 {
-                defs.add(ScalarSet::range(EXEC, lanes));
-            }
             if implicit & implicit::READS_VCC != 0 {
                 uses.add(ScalarSet::range(VCC, lanes));
             }
