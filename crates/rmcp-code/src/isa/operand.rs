@@ -204,10 +204,17 @@ impl Instruction {
             if matches!(slot.kind, Kind::Vector | Kind::Word) {
                 continue;
             }
-            let set = self.operand(slot, wave).scalars();
-            if set.is_empty() {
-                continue;
-            }
+            let set = match slot.kind {
+                Kind::Source | Kind::Scaled => {
+                    let value = FIELDS[usize::from(slot.field)].get(self.word);
+                    if value > 127 || value == NULL {
+                        continue;
+                    }
+                    let width = self.width(slot, wave);
+                    ScalarSet::range(aligned(value, width), u32::from(width))
+                }
+                _ => self.operand(slot, wave).scalars(),
+            };
             match self.access(slot) {
                 Access::Def => defs.add(set),
                 Access::Use => uses.add(set),

@@ -2,7 +2,7 @@
 
 use super::calls::Calls;
 use super::flow::Flow;
-use super::hazards;
+use super::hazards::Search;
 use super::rule::{RULES, Rule};
 use super::step::{Step, class, classes};
 use crate::isa::{Instruction, Isa, Target, Wave};
@@ -87,6 +87,7 @@ pub struct Judge {
     applies: [bool; RULES],
     flow: Flow,
     calls: Calls,
+    search: Search,
     words: Vec<u32>,
     unreadable: u64,
 }
@@ -106,6 +107,7 @@ impl Judge {
             applies,
             flow: Flow::default(),
             calls: Calls::default(),
+            search: Search::default(),
             words: Vec::new(),
             unreadable: 0,
         }
@@ -165,9 +167,8 @@ impl Judge {
         }
         if self.applies[Rule::VmemToScalarWrite as usize] {
             self.flow.link();
-            let mut found = Vec::new();
-            hazards::find(&mut self.flow, |rule, index| found.push((rule, index)));
-            for (rule, index) in found {
+            self.search.run(&self.flow);
+            for &(rule, index) in &self.search.found {
                 let place = u64::from(self.flow.steps[index as usize].place);
                 facts.add(rule, function.address.wrapping_add(place * 4));
             }

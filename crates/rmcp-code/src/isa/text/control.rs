@@ -58,8 +58,8 @@ pub(super) fn write_depctr(instruction: &Instruction, f: &mut impl Write) -> fmt
 ///
 /// Source: what LLVM's disassembler prints.
 pub(super) fn write_version(value: u16, f: &mut impl Write) -> fmt::Result {
-    const NAMES: [(u16, &str); 3] =
-        [(0, "UC_VERSION_GFX7"), (4, "UC_VERSION_GFX10"), (6, "UC_VERSION_GFX11")];
+    const NAMES: [(u16, &str); 4] =
+        [(0, "UC_VERSION_GFX7"), (4, "UC_VERSION_GFX10"), (6, "UC_VERSION_GFX11"), (9, "UC_VERSION_GFX12")];
     const FLAGS: [(u16, &str); 3] =
         [(13, "UC_VERSION_W64_BIT"), (14, "UC_VERSION_W32_BIT"), (15, "UC_VERSION_MDP_BIT")];
     if value & 0x1f00 != 0 {
