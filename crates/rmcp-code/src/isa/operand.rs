@@ -198,6 +198,7 @@ impl Instruction {
     }
 
     /// Returns the scalar registers that the instruction writes and reads, its implicit ones with them.
+    #[inline]
     pub fn scalars(&self, wave: Wave) -> (ScalarSet, ScalarSet) {
         let (mut defs, mut uses) = (ScalarSet(0), ScalarSet(0));
         for slot in self.slots() {

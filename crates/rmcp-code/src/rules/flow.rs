@@ -12,6 +12,8 @@ pub(super) struct Flow {
     pub(super) steps: Vec<Step>,
     /// Number of instructions to which branches go; [`Step::join`] numbers them.
     pub(super) joins: usize,
+    /// The branches among the instructions.
+    branches: Vec<u32>,
     /// The instruction at each dword.
     at: Vec<u32>,
 }
@@ -22,6 +24,7 @@ impl Flow {
         self.steps.clear();
         self.at.clear();
         self.at.resize(dwords, NONE);
+        self.branches.clear();
         self.joins = 0;
     }
 
@@ -31,6 +34,9 @@ impl Flow {
             (self.at.get_mut(step.place as usize), u32::try_from(self.steps.len()))
         {
             *at = index;
+            if step.is(class::BRANCH) {
+                self.branches.push(index);
+            }
         }
         self.steps.push(step);
     }
@@ -38,12 +44,10 @@ impl Flow {
     /// Turns the targets of branches from dwords into instructions, after the last one has been added. A
     /// branch out of the function, or into the middle of an instruction, has none.
     pub(super) fn link(&mut self) {
-        for from in 0..self.steps.len() {
-            let step = self.steps[from];
-            if !step.is(class::BRANCH) {
-                continue;
-            }
-            let target = usize::try_from(step.target).ok().and_then(|place| self.at.get(place));
+        for &from in &self.branches {
+            let from = from as usize;
+            let target =
+                usize::try_from(self.steps[from].target).ok().and_then(|place| self.at.get(place));
             let target = target.copied().unwrap_or(NONE);
             self.steps[from].target = target.cast_signed();
             if let Some(step) = self.steps.get_mut(target as usize)

@@ -29,6 +29,8 @@ mod flag {
     pub(super) const LDS: u8 = 8;
     /// LDS was the last memory used before a branch. Twice that: other memory was.
     pub(super) const LDS_BRANCH: u8 = 32;
+    /// All that is known of sides.
+    pub(super) const SIDES: u8 = (3 * LDS) | (3 * LDS_BRANCH);
 }
 
 /// What has happened on some path that leads to an instruction.
@@ -77,7 +79,7 @@ impl State {
             }
             let side = side(step);
             if side != 0 {
-                self.flags &= !(3 * flag::LDS | 3 * flag::LDS_BRANCH);
+                self.flags &= !flag::SIDES;
                 self.flags |= side * flag::LDS;
             }
         } else if step.is(SMEM) {
@@ -94,7 +96,7 @@ impl State {
             self.scalar = 0;
         }
         if step.is(BRANCH) {
-            let last = self.flags / flag::LDS & 3;
+            let last = (self.flags / flag::LDS) & 3;
             self.flags |= last * flag::LDS_BRANCH;
         }
         if step.is(WAITS_ALL | WAITS_VSRC) {
@@ -104,7 +106,7 @@ impl State {
             self.flags &= !flag::EXEC_READ;
         }
         if step.is(WAITS_STORES) {
-            self.flags &= !(3 * flag::LDS | 3 * flag::LDS_BRANCH);
+            self.flags &= !flag::SIDES;
         }
     }
 
@@ -132,7 +134,7 @@ impl State {
                 0 => 0,
                 side => 3 - side,
             };
-            if self.flags & other * flag::LDS_BRANCH != 0 {
+            if self.flags & (other * flag::LDS_BRANCH) != 0 {
                 hit(Rule::LdsBranchVmem);
             }
             if step.is(BUFFER) && self.flags & flag::LONG_NSA != 0 {

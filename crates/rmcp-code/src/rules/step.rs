@@ -135,6 +135,7 @@ pub(super) fn classify(row: &Row) -> u32 {
 
 impl Step {
     /// Makes the step of an instruction, whose row is of this class, at a place of its function.
+    #[inline]
     pub(super) fn new(instruction: &Instruction, row: u32, place: u32, wave: Wave) -> Self {
         use class::*;
         let mut class = row;
