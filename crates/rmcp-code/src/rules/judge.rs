@@ -126,7 +126,9 @@ impl Judge {
             // Several kernels may share their code.
             let before = at.checked_sub(1).map(|before| &object.functions()[before]);
             let shared = before.is_some_and(|before| {
-                before.address == function.address && before.kernel == function.kernel
+                before.address == function.address
+                    && before.code.len() == function.code.len()
+                    && before.kernel == function.kernel
             });
             let own = match facts.last() {
                 Some(last) if shared => last.clone(),
