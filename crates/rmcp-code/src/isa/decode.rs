@@ -4,7 +4,7 @@
 //! one look at each operand that may be a literal. Nothing is allocated.
 
 use super::fast::{self, Fast};
-use super::format::{FIELDS, FORMATS, Format};
+use super::format::{FIELDS, Format, LAYOUTS, OPCODES};
 use super::operand::Operand;
 use super::row::{CATEGORY, Kind, Row, Slot, implicit};
 use super::tables::{ADDRESSES, MASKS, NAMES, ROWS, SLOTS};
@@ -72,12 +72,18 @@ pub struct Instruction {
 #[derive(Debug)]
 pub struct Isa {
     target: Target,
-    /// For each format the row of each opcode, `NONE` where there is none.
-    index: [Vec<u16>; FORMATS],
+    /// The row of each opcode of each format, `NONE` where there is none.
+    index: Vec<u16>,
     fast: &'static [Fast],
 }
 
 const NONE: u16 = u16::MAX;
+
+/// The place of an opcode in [`Isa::index`].
+#[inline]
+fn place(format: Format, opcode: usize) -> usize {
+    usize::from(LAYOUTS[format as usize].base) + opcode
+}
 
 impl Isa {
     /// Returns the instruction set of a target; it is made once.
@@ -87,12 +93,10 @@ impl Isa {
     }
 
     fn new(target: Target) -> Self {
-        let mut index: [Vec<u16>; FORMATS] =
-            std::array::from_fn(|format| vec![NONE; 1 << Format::ALL[format].opcode_bits()]);
+        let mut index = vec![NONE; OPCODES];
         for (row, at) in ROWS.iter().zip(0..) {
             if row.targets & target.bit() != 0 {
-                let of_format = &mut index[row.format as usize];
-                of_format[usize::from(row.opcode)] = at;
+                index[place(row.format, usize::from(row.opcode))] = at;
             }
         }
         Self { target, index, fast: fast::rows() }
@@ -164,15 +168,19 @@ impl Isa {
         let second = words.get(1).copied().unwrap_or(0);
         let mut word = u64::from(first) | u64::from(second) << 32;
         let format = Format::of(word).ok_or(DecodeError::Encoding)?;
-        let mut dwords = format.dwords();
+        let layout = &LAYOUTS[format as usize];
+        let mut dwords = layout.dwords;
         if usize::from(dwords) > words.len() {
             return Err(DecodeError::Truncated);
         }
         if dwords == 1 {
             word &= 0xffff_ffff;
         }
-        let opcode = format.opcode(word);
-        let at = self.index[format as usize].get(opcode).copied().unwrap_or(NONE);
+        let opcode = match layout.pieces {
+            false => ((word >> (layout.low & 63)) & u64::from(layout.mask)) as usize,
+            true => format.opcode(word),
+        };
+        let at = self.index[place(format, opcode)];
         let Some(row) = ROWS.get(usize::from(at)) else {
             return self.decode_bare(format, opcode, first, into);
         };
@@ -227,7 +235,7 @@ impl Isa {
             return Err(error);
         }
         let word = u64::from(first & !0x1ff);
-        let at = self.index[Format::Vop1 as usize][Format::Vop1.opcode(word)];
+        let at = self.index[place(Format::Vop1, Format::Vop1.opcode(word))];
         let row = ROWS.get(usize::from(at)).filter(|row| row.slots == 0).ok_or(error)?;
         let (fixed, value) = row.fixed_bits();
         match (word ^ value) & fixed {

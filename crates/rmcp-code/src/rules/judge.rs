@@ -209,7 +209,9 @@ impl Judge {
                 Ok(_) => {}
             }
         }
-        if !self.applies[Rule::FlatOffset as usize] {
+        let looked_at =
+            class::FLAT | class::PREFETCH | class::BRANCH | class::MULTI_DWORD | class::GETREG;
+        if !step.is(looked_at) || !self.applies[Rule::FlatOffset as usize] {
             return;
         }
         if step.is(class::FLAT) {
