@@ -152,6 +152,12 @@ impl Judge {
         judgement
     }
 
+    /// Returns how often each rule hits in a function.
+    #[cfg(test)]
+    pub(super) fn hits(&mut self, function: &Function<'_>) -> RuleHits {
+        self.function(function).hits
+    }
+
     /// Decodes a function and applies the rules to it.
     fn function(&mut self, function: &Function<'_>) -> FunctionFacts {
         let mut facts = FunctionFacts::default();
