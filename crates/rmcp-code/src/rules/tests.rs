@@ -307,3 +307,14 @@ fn every_rule_has_a_case_that_hits_and_one_that_does_not() {
         assert!(rule.sentence().ends_with('.') && !rule.source().is_empty());
     }
 }
+
+#[test]
+fn what_only_the_older_chip_has_does_not_decode_on_the_newer_one() {
+    // v_mad_f32 v0, v1, v2, v3 and v_mac_legacy_f32 v5, v7, v9, as gfx1010 has them.
+    let code = function(&[0xd541_0000, 0x040e_0501, 0x0c0a_1307, 0xbf81_0000]);
+    let function = Function { name: "case".into(), address: 0, code: &code, kernel: None };
+    let found = Judge::new(Target::Gfx1010, Target::Gfx1030).hits(&function);
+    assert_eq!(found[Rule::Undecodable as usize], 1);
+    assert_eq!(found[Rule::Different as usize], 1);
+    assert_eq!(found.iter().sum::<u32>(), 2);
+}
