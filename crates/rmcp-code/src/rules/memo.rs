@@ -10,8 +10,9 @@ use crate::isa::Wave;
 /// Entries: half a megabyte, which fits the second cache of any CPU that has a Radeon beside it.
 const ENTRIES: usize = 8192;
 
-/// An instruction.
+/// An instruction, in one line of the cache.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 pub(super) struct Entry {
     first: u32,
     second: u32,
@@ -69,3 +70,5 @@ impl Memo {
         self.entries[place(first)] = Entry { first, second, mask, dwords: dwords.into(), step };
     }
 }
+
+const _: () = assert!(size_of::<Entry>() == 64, "an entry is a line of the cache");
