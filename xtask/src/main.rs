@@ -13,6 +13,7 @@ mod demo;
 mod fatbin;
 mod fuzz;
 mod grub;
+mod isa;
 mod layers;
 mod real_tools;
 mod run;
@@ -66,6 +67,42 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Make the instruction tables of rmcp-code by probing LLVM's disassembler; installs it
+    GenIsa,
+    /// Compile the kernels of testdata/code-objects and disassemble them with LLVM; installs both
+    MakeObjects,
+    /// Judge code objects and print how many kernels each rule hits; with --bench beside llvm-objdump
+    MeasureIsa {
+        /// Code objects, or folders of them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The target whose code this is.
+        #[arg(long, default_value = "gfx1030")]
+        built_for: String,
+        /// The target on which it would run.
+        #[arg(long, default_value = "gfx1010")]
+        runs_on: String,
+        /// Time both, one thread each.
+        #[arg(long)]
+        bench: bool,
+        /// Print the kernels that this rule hits, and where.
+        #[arg(long)]
+        rule: Option<String>,
+    },
+    /// Compare decoder and text with LLVM's, on code objects and on random words; installs it
+    CheckIsa {
+        /// Code objects of gfx10.
+        files: Vec<PathBuf>,
+        /// Random instructions for each target.
+        #[arg(long, default_value_t = 0)]
+        random: u64,
+        /// Only this target; for a file, instead of its own.
+        #[arg(long)]
+        mcpu: Option<String>,
+        /// Other random instructions.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Make a small library that holds offload bundles for these targets, for a machine in testdata
     MakeFatbin {
         /// The library.
@@ -87,6 +124,14 @@ fn main() -> ExitCode {
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
+        Command::GenIsa => isa::generate(),
+        Command::MakeObjects => isa::make_objects(),
+        Command::MeasureIsa { paths, built_for, runs_on, bench, rule } => {
+            isa::measure(&paths, &built_for, &runs_on, bench, rule.as_deref())
+        }
+        Command::CheckIsa { files, random, mcpu, seed } => {
+            isa::check(&files, random, mcpu.as_deref(), seed)
+        }
         Command::MakeFatbin { out, targets } => fatbin::run(&out, &targets),
     };
     match result {

@@ -1,0 +1,346 @@
+//! Applies the rules to the kernels of a code object.
+
+use super::calls::Calls;
+use super::flow::Flow;
+use super::hazards::Search;
+use super::memo::Memo;
+use super::rule::{RULES, Rule};
+use super::step::{Step, class, classes};
+use crate::isa::{Instruction, Isa, Target, Wave};
+use crate::object_file::{CodeObject, Function};
+use std::collections::BTreeMap;
+
+/// Most functions looked at for all kernels of an object together, when what they reach is joined. The largest
+/// library seen has some 12,000 kernels and few calls; a made-up one could have every kernel call every
+/// function.
+const REACH: usize = 1 << 22;
+
+/// Sites kept of each rule and function; all are counted.
+const SITES: usize = 4;
+
+/// A place where a rule hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    /// The rule.
+    pub rule: Rule,
+    /// Address of the instruction in the code object.
+    pub address: u64,
+}
+
+/// How often each rule hits, by its number in [`Rule::ALL`].
+pub type RuleHits = [u32; RULES];
+
+/// What has been found out of one function.
+#[derive(Debug, Clone, Default)]
+struct FunctionFacts {
+    instructions: u32,
+    hits: RuleHits,
+    sites: Vec<Site>,
+    callees: Vec<u64>,
+    unknown_calls: u32,
+}
+
+/// What has been found out of one kernel, with all functions that it can reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelJudgement {
+    /// Its name.
+    pub name: String,
+    /// Whether there is nothing to run.
+    pub stub: bool,
+    /// Instructions of the kernel itself.
+    pub instructions: u32,
+    /// How often each rule hits in the kernel itself.
+    pub own: RuleHits,
+    /// How often each rule hits in the kernel and in what it can reach.
+    pub hits: RuleHits,
+    /// The first few sites of each rule and function.
+    pub sites: Vec<Site>,
+    /// Calls whose target is not known, in the kernel and in what it can reach.
+    pub unknown_calls: u32,
+}
+
+impl KernelJudgement {
+    /// Returns how often a rule hits in what the kernel can reach.
+    pub const fn count(&self, rule: Rule) -> u32 {
+        self.hits[rule as usize]
+    }
+}
+
+/// What has been found out of a code object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Judgement {
+    /// Its kernels.
+    pub kernels: Vec<KernelJudgement>,
+    /// Instructions of all functions, kernels with them.
+    pub instructions: u64,
+    /// How often each rule hits in all functions.
+    pub hits: RuleHits,
+    /// Words of functions that are no instruction of the target that it was built for.
+    pub unreadable: u64,
+}
+
+/// Judges a code object that was built for one target and runs on another.
+pub fn judge(object: &CodeObject<'_>, built_for: Target, runs_on: Target) -> Judgement {
+    Judge::new(built_for, runs_on).judge(object)
+}
+
+/// Judges code objects of one pair of targets, one after the other, and keeps its buffers.
+#[derive(Debug)]
+pub struct Judge {
+    built_for: &'static Isa,
+    runs_on: &'static Isa,
+    classes: Vec<u32>,
+    applies: [bool; RULES],
+    flow: Flow,
+    calls: Calls,
+    search: Search,
+    memo: Memo,
+    words: Vec<u32>,
+    unreadable: u64,
+}
+
+impl Judge {
+    /// Makes a judge of a pair of targets.
+    pub fn new(built_for: Target, runs_on: Target) -> Self {
+        let built_for = Isa::of(built_for);
+        let mut applies = [false; RULES];
+        for &rule in Rule::ALL {
+            applies[rule as usize] = rule.applies(runs_on);
+        }
+        Self {
+            built_for,
+            runs_on: Isa::of(runs_on),
+            classes: classes(built_for),
+            applies,
+            flow: Flow::default(),
+            calls: Calls::default(),
+            search: Search::default(),
+            memo: Memo::default(),
+            words: Vec::new(),
+            unreadable: 0,
+        }
+    }
+
+    /// Judges a code object.
+    pub fn judge(&mut self, object: &CodeObject<'_>) -> Judgement {
+        self.unreadable = 0;
+        let mut facts: Vec<FunctionFacts> = Vec::with_capacity(object.functions().len());
+        for (at, function) in object.functions().iter().enumerate() {
+            // Several kernels may share their code.
+            let before = at.checked_sub(1).map(|before| &object.functions()[before]);
+            let shared = before.is_some_and(|before| {
+                before.address == function.address
+                    && before.code.len() == function.code.len()
+                    && before.kernel == function.kernel
+            });
+            let own = match facts.last() {
+                Some(last) if shared => last.clone(),
+                _ => self.function(function),
+            };
+            facts.push(own);
+        }
+        let mut judgement = Judgement { unreadable: self.unreadable, ..Judgement::default() };
+        for facts in &facts {
+            judgement.instructions += u64::from(facts.instructions);
+            add(&mut judgement.hits, &facts.hits);
+        }
+        let by_address: BTreeMap<u64, usize> =
+            object.functions().iter().map(|function| function.address).zip(0..).collect();
+        let mut budget = REACH;
+        for (at, function) in object.functions().iter().enumerate() {
+            if function.kernel.is_some() {
+                judgement.kernels.push(kernel(function, at, &facts, &by_address, &mut budget));
+            }
+        }
+        judgement
+    }
+
+    /// Returns how often each rule hits in a function.
+    #[cfg(test)]
+    pub(super) fn hits(&mut self, function: &Function<'_>) -> RuleHits {
+        self.function(function).hits
+    }
+
+    /// Decodes a function and applies the rules to it.
+    fn function(&mut self, function: &Function<'_>) -> FunctionFacts {
+        let mut facts = FunctionFacts::default();
+        let wave = function.kernel.map_or(Wave::Wave32, |kernel| kernel.wave());
+        let wgp = function.kernel.is_none_or(|kernel| kernel.is_wgp_mode());
+        self.words.clear();
+        let words = function.code.chunks_exact(4);
+        self.words
+            .extend(words.map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
+        self.flow.clear(self.words.len());
+        self.calls.clear();
+        self.memo.start(wave);
+        let mut instruction = self.built_for.nothing();
+        let mut place = 0;
+        while place < self.words.len() {
+            let Ok(dword) = u32::try_from(place) else { break };
+            // While an address is being made, every instruction is looked at.
+            if !self.calls.is_following()
+                && let Some(known) = self.memo.get(&self.words[place..])
+            {
+                facts.instructions += 1;
+                self.flow.push(known.step.moved_to(dword));
+                place += known.dwords as usize;
+                continue;
+            }
+            let address = function.address.wrapping_add(place as u64 * 4);
+            facts.instructions += 1;
+            if self.built_for.decode_into(&self.words[place..], &mut instruction).is_err() {
+                self.unreadable += 1;
+                self.flow.push(Step::bad(dword));
+                place += 1;
+                continue;
+            }
+            let row_class = self.classes[usize::from(instruction.index())];
+            place += usize::from(instruction.dwords());
+            let step = Step::new(self.built_for, &instruction, row_class, dword, wave);
+            if row_class & class::CALLS != 0 {
+                let next = function.address.wrapping_add(place as u64 * 4);
+                self.calls.note(&instruction, next);
+            }
+            let nothing = self.single(&instruction, &step, wgp, |rule| facts.add(rule, address));
+            self.flow.push(step);
+            if nothing {
+                let words = &self.words[dword as usize..];
+                let single = instruction.format().dwords() == 1;
+                self.memo.put(words, single, instruction.dwords(), step.taken_from(dword));
+            }
+        }
+        if self.applies[Rule::VmemToScalarWrite as usize] {
+            self.flow.link();
+            self.search.run(&self.flow);
+            for &(rule, index) in &self.search.found {
+                let place = u64::from(self.flow.steps[index as usize].place);
+                facts.add(rule, function.address.wrapping_add(place * 4));
+            }
+        }
+        facts.callees.append(&mut self.calls.targets);
+        facts.unknown_calls = self.calls.unknown;
+        facts
+    }
+
+    /// The rules that look at one instruction. Returns whether it is one at which they never hit, wherever it
+    /// stands.
+    #[inline]
+    fn single(
+        &self,
+        instruction: &Instruction,
+        step: &Step,
+        wgp: bool,
+        mut hit: impl FnMut(Rule),
+    ) -> bool {
+        let mut nothing = !step.is(class::JUMPS | class::MULTI_DWORD);
+        let mut hit = |rule| {
+            nothing = false;
+            hit(rule);
+        };
+        // The same row of the tables means the same on both.
+        if !self.runs_on.has_row(instruction) {
+            match self.runs_on.decode(&instruction.words()) {
+                Err(_) => hit(missing(instruction.name())),
+                Ok(other) if !other.means_the_same(instruction) => hit(Rule::Different),
+                Ok(_) => {}
+            }
+        }
+        let looked_at =
+            class::FLAT | class::PREFETCH | class::BRANCH | class::MULTI_DWORD | class::GETREG;
+        if !step.is(looked_at) || !self.applies[Rule::FlatOffset as usize] {
+            return nothing;
+        }
+        if step.is(class::FLAT) {
+            let offset = instruction.flat_offset();
+            if !step.is(class::SEGMENT) && offset != 0 {
+                hit(Rule::FlatOffset);
+            }
+            if instruction.has_private_vector_address() && offset < 0 && offset % 4 != 0 {
+                hit(Rule::ScratchOffset);
+            }
+        }
+        if step.is(class::PREFETCH) {
+            hit(Rule::InstPrefetch);
+        }
+        if step.is(class::BRANCH) && instruction.constant() == 0x3f {
+            hit(Rule::BranchOffset);
+        }
+        if step.is(class::MULTI_DWORD) && wgp {
+            hit(Rule::LdsMultiDword);
+        }
+        // Register 29 holds the cycles. Source: LLVM `AMDGPUAsmUtils.cpp`, `HW_REG_SHADER_CYCLES`.
+        if step.is(class::GETREG) && instruction.constant() & 63 == 29 {
+            hit(Rule::ShaderCycles);
+        }
+        nothing
+    }
+}
+
+/// The rule for an instruction that is not there.
+fn missing(name: &str) -> Rule {
+    if name.starts_with("v_dot") {
+        Rule::MissingDot
+    } else if name.starts_with("image_bvh") || name.starts_with("image_msaa") {
+        Rule::MissingRayTracing
+    } else if name.contains("_addtid") {
+        Rule::MissingAddtid
+    } else {
+        Rule::Undecodable
+    }
+}
+
+impl FunctionFacts {
+    fn add(&mut self, rule: Rule, address: u64) {
+        let count = &mut self.hits[rule as usize];
+        *count = count.saturating_add(1);
+        if *count as usize <= SITES {
+            self.sites.push(Site { rule, address });
+        }
+    }
+}
+
+fn add(to: &mut RuleHits, from: &RuleHits) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = to.saturating_add(*from);
+    }
+}
+
+/// Joins what is known of a kernel and of the functions that it can reach.
+fn kernel(
+    function: &Function<'_>,
+    at: usize,
+    facts: &[FunctionFacts],
+    by_address: &BTreeMap<u64, usize>,
+    budget: &mut usize,
+) -> KernelJudgement {
+    let mut judgement = KernelJudgement {
+        name: function.name.clone().into_owned(),
+        stub: function.is_stub(),
+        instructions: facts[at].instructions,
+        own: facts[at].hits,
+        hits: [0; RULES],
+        sites: Vec::new(),
+        unknown_calls: 0,
+    };
+    let mut reached = std::collections::BTreeSet::from([at]);
+    let mut waiting = vec![at];
+    while let Some(at) = waiting.pop() {
+        if *budget == 0 {
+            judgement.unknown_calls = judgement.unknown_calls.saturating_add(1);
+            break;
+        }
+        *budget -= 1;
+        let facts = &facts[at];
+        add(&mut judgement.hits, &facts.hits);
+        judgement.sites.extend(&facts.sites);
+        judgement.unknown_calls = judgement.unknown_calls.saturating_add(facts.unknown_calls);
+        for callee in &facts.callees {
+            match by_address.get(callee) {
+                Some(&callee) if reached.insert(callee) => waiting.push(callee),
+                Some(_) => {}
+                None => judgement.unknown_calls += 1,
+            }
+        }
+    }
+    judgement
+}
