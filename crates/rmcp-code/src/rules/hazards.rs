@@ -8,7 +8,7 @@
 //! Source: LLVM `GCNHazardRecognizer.cpp`: for each hazard the instruction at which a workaround is inserted,
 //! what before it makes it necessary, and what in between makes it unnecessary. Written anew from that.
 
-use super::flow::Flow;
+use super::flow::{Flow, NONE};
 use super::rule::Rule;
 use super::step::{Step, class};
 use crate::isa::ScalarSet;
@@ -49,6 +49,13 @@ impl State {
         self.memory |= other.memory;
         self.scalar |= other.scalar;
         self.flags |= other.flags;
+    }
+
+    /// Goes over an instruction of the class `PLAIN`, at which no rule hits.
+    #[inline]
+    fn pass_plain(&mut self) {
+        self.memory = 0;
+        self.flags &= !(flag::LONG_NSA | flag::CMPX);
     }
 
     /// Goes over an instruction.
@@ -191,6 +198,10 @@ impl Search {
         let mut again: Option<u32> = None;
         let steps = flow.steps.get(first as usize..).unwrap_or_default();
         for (index, step) in (first..).zip(steps) {
+            if step.is(class::PLAIN) && step.join == NONE {
+                state.pass_plain();
+                continue;
+            }
             if let Some(join) = self.joins.get_mut(step.join as usize) {
                 // What comes from the instruction before is kept, so that one can begin here again.
                 state.join(join);

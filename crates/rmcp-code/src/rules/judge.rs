@@ -181,13 +181,11 @@ impl Judge {
             if !self.calls.is_following()
                 && let Some(known) = self.memo.get(&self.words[place..])
             {
-                facts.instructions += 1;
                 self.flow.push(known.step.moved_to(dword));
                 place += known.dwords as usize;
                 continue;
             }
             let address = function.address.wrapping_add(place as u64 * 4);
-            facts.instructions += 1;
             if self.built_for.decode_into(&self.words[place..], &mut instruction).is_err() {
                 self.unreadable += 1;
                 self.flow.push(Step::bad(dword));
@@ -217,6 +215,7 @@ impl Judge {
                 facts.add(rule, function.address.wrapping_add(place * 4));
             }
         }
+        facts.instructions = u32::try_from(self.flow.steps.len()).unwrap_or(u32::MAX);
         facts.callees.append(&mut self.calls.targets);
         facts.unknown_calls = self.calls.unknown;
         facts

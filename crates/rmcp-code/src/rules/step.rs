@@ -64,6 +64,8 @@ pub(super) mod class {
     pub(crate) const NO_SMEM_WAIT: u32 = 1 << 27;
     /// What puts the program counter into registers, or takes it from there.
     pub(crate) const JUMPS: u32 = 1 << 28;
+    /// Vector arithmetic that writes no scalar register, which most instructions are.
+    pub(crate) const PLAIN: u32 = 1 << 29;
     /// No instruction: does not decode.
     pub(crate) const BAD: u32 = 1 << 31;
 
@@ -182,6 +184,9 @@ impl Step {
         }
         if instruction.is_nsa() {
             class |= if instruction.dwords() >= 4 { NSA | LONG_NSA } else { NSA };
+        }
+        if class & (VALU | CMPX | VNOP | PERMLANE) == VALU && defs.is_empty() {
+            class |= PLAIN;
         }
         Self { defs, uses, class, place, target, join: NONE }
     }
