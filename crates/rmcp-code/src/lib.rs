@@ -6,14 +6,14 @@
 
 mod bundle;
 mod ccob;
-mod fatbin;
+pub mod container;
 pub mod isa;
 mod object_file;
 pub mod rules;
 
 pub use bundle::{BundleEntry, BundleError, parse_bundle_header};
 pub use ccob::{CompressedHeader, Method, parse_compressed_header};
-pub use fatbin::summarize_bundles;
+pub use container::summarize_bundles;
 pub use object_file::{
     CodeObject, CodeTarget, DESCRIPTOR_BYTES, Function, KernelDescriptor, ObjectError,
 };

@@ -86,6 +86,13 @@ impl CodeTarget {
         }
     }
 
+    /// Returns the family at the end of a bundle entry's id.
+    pub(crate) fn generic_of_bundle_id(id: &str) -> Option<Self> {
+        let (_, name) = id.split_once("-amdhsa-")?;
+        let name = name.trim_start_matches('-').split(':').next()?;
+        GENERIC.iter().find(|generic| generic.1 == name).map(|generic| Self::Generic(generic.1))
+    }
+
     /// The target, where it is a single one.
     pub const fn gfx(self) -> Option<GfxTarget> {
         match self {

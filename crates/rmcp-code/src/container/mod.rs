@@ -1,0 +1,278 @@
+//! Where GPU code is kept: libraries, bundles, bare code objects, MIOpen's databases, and the wheels and packages
+//! that hold those.
+//!
+//! A container is recognised by its first bytes, never by its name. What is inside an archive is unpacked into a file
+//! without a name, one at a time, so memory does not grow with the size of a library. Limits and their reasons
+//! stand beside each reader.
+
+mod deb;
+pub mod fatbin;
+mod kernel_db;
+mod read_at;
+mod wheel;
+
+pub use fatbin::{Bundle, Bundles, summarize_bundles};
+pub use read_at::{FileAt, ReadAt};
+
+use crate::bundle::{self, BundleError};
+use crate::object_file::{CodeObject, CodeTarget, ObjectError};
+use crate::{BundleEntry, ccob};
+use rmcp_model::GfxTarget;
+use std::io::{self, Read, Seek as _};
+
+/// How deep archives may stand in archives: a wheel in a package, and one more.
+const MAX_DEPTH: u32 = 3;
+
+/// Most that one member of an archive may unpack to. The largest library seen is 4 GB.
+const MAX_MEMBER_BYTES: u64 = 16 << 30;
+
+/// Most that a member may grow by. The most seen is 14 (rocSPARSE, whose code repeats for six targets); zip
+/// itself cannot do more than 1,032.
+const MAX_GROWTH: u64 = 250;
+
+/// What may be small and grow much: a member of so many bytes is no danger.
+const HARMLESS_BYTES: u64 = 64 << 20;
+
+/// Largest bare code object, which is read whole.
+const MAX_BARE_BYTES: u64 = 1 << 30;
+
+/// Why a container could not be read, or a part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerError {
+    /// A bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A code object.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// An archive that does not fit its format.
+    #[error("{what} at offset {offset:#x}; expected {expected}")]
+    Archive {
+        /// Byte offset in the archive.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+        /// What would have been right.
+        expected: &'static str,
+    },
+    /// A member that grows beyond all measure.
+    #[error("{member} unpacks to more than {limit} bytes, expected less (a decompression bomb?)")]
+    Bomb {
+        /// Its name.
+        member: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// Archives in archives.
+    #[error("archives stand in one another more than {MAX_DEPTH} deep")]
+    Depth,
+    /// A database that SQLite does not read.
+    #[error("kernel database: {0}")]
+    Database(String),
+    /// The file system.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// In what a group of code objects stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// The section of a library.
+    Library,
+    /// A file that is one bundle.
+    Bundle,
+    /// A file that is one code object.
+    Bare,
+    /// A row of MIOpen's database.
+    Database,
+}
+
+/// One code object of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What it was built for; none for what is no AMD GPU's code (the host's entry, SPIR-V).
+    pub target: Option<CodeTarget>,
+    /// Its id in the bundle, or the kernel's name in a database.
+    pub id: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// Code objects of which the runtime takes the one for its card.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// Where: a path, and the path in each archive behind `!/`.
+    pub place: &'a str,
+    /// In what.
+    pub holder: Holder,
+    /// The choice.
+    pub members: &'a [Member],
+}
+
+/// Is shown what a container holds.
+pub trait Visitor {
+    /// Is shown a group, and returns which of its members are to be read.
+    fn group(&mut self, group: &Group<'_>) -> Vec<usize>;
+
+    /// Is shown a member of the group that was shown last.
+    fn object(&mut self, group: &Group<'_>, member: usize, bytes: &[u8]);
+
+    /// Is told what could not be read. The rest is shown all the same.
+    fn problem(&mut self, place: &str, error: ContainerError);
+}
+
+/// Shows everything that a file holds. Files of no interest show nothing.
+pub fn walk(place: &str, file: &dyn ReadAt, visitor: &mut dyn Visitor) {
+    walk_at(place, file, visitor, 0);
+}
+
+fn walk_at(place: &str, file: &dyn ReadAt, visitor: &mut dyn Visitor, depth: u32) {
+    if let Err(error) = walk_file(place, file, visitor, depth) {
+        visitor.problem(place, error);
+    }
+}
+
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Elf,
+    Bundle,
+    Database,
+    Zip,
+    Deb,
+}
+
+impl Kind {
+    /// Longest beginning that [`Self::of`] looks at.
+    const HEAD: usize = 24;
+
+    fn of(head: &[u8]) -> Option<Self> {
+        let starts = |magic: &[u8]| head.starts_with(magic);
+        if starts(b"\x7fELF") {
+            Some(Self::Elf)
+        } else if starts(bundle::MAGIC) || starts(ccob::MAGIC) {
+            Some(Self::Bundle)
+        } else if starts(b"SQLite format 3\0") {
+            Some(Self::Database)
+        } else if starts(b"PK\x03\x04") {
+            Some(Self::Zip)
+        } else if starts(b"!<arch>\ndebian-binary") {
+            Some(Self::Deb)
+        } else {
+            None
+        }
+    }
+}
+
+fn walk_file(
+    place: &str,
+    file: &dyn ReadAt,
+    visitor: &mut dyn Visitor,
+    depth: u32,
+) -> Result<(), ContainerError> {
+    let head = file.bytes_at(0, file.length().min(Kind::HEAD as u64))?;
+    match Kind::of(&head) {
+        None => Ok(()),
+        Some(Kind::Zip | Kind::Deb) if depth == MAX_DEPTH => Err(ContainerError::Depth),
+        Some(Kind::Zip) => wheel::walk(place, file, visitor, depth + 1),
+        Some(Kind::Deb) => deb::walk(place, file, visitor, depth + 1),
+        Some(Kind::Database) => kernel_db::walk(place, file, visitor),
+        Some(Kind::Bundle) => {
+            walk_bundles(place, Holder::Bundle, Bundles::of_file(file), file, visitor)
+        }
+        Some(Kind::Elf) if is_code_object(file)? => walk_bare(place, file, visitor),
+        Some(Kind::Elf) => match Bundles::of_library(file)? {
+            Some(bundles) => walk_bundles(place, Holder::Library, bundles, file, visitor),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Returns whether an ELF file's `e_machine` is AMD's GPUs.
+fn is_code_object(file: &dyn ReadAt) -> io::Result<bool> {
+    Ok(file.length() >= 20 && file.bytes_at(18, 2)? == crate::object_file::MACHINE.to_le_bytes())
+}
+
+fn walk_bundles(
+    place: &str,
+    holder: Holder,
+    mut bundles: Bundles<'_>,
+    file: &dyn ReadAt,
+    visitor: &mut dyn Visitor,
+) -> Result<(), ContainerError> {
+    while let Some(bundle) = bundles.next_bundle()? {
+        let members: Vec<Member> = bundle.entries.iter().map(member).collect();
+        let group = Group { place, holder, members: &members };
+        let wanted = visitor.group(&group);
+        // One bundle that is damaged does not hide the others.
+        let read = bundle.objects(file, &wanted, |index, bytes| visitor.object(&group, index, bytes));
+        if let Err(error) = read {
+            visitor.problem(place, error.into());
+        }
+    }
+    Ok(())
+}
+
+fn member(entry: &BundleEntry) -> Member {
+    let target = GfxTarget::from_bundle_id(&entry.id).map(CodeTarget::Gfx);
+    let target = target.or_else(|| CodeTarget::generic_of_bundle_id(&entry.id));
+    Member { target, id: entry.id.clone(), bytes: entry.size }
+}
+
+fn walk_bare(
+    place: &str,
+    file: &dyn ReadAt,
+    visitor: &mut dyn Visitor,
+) -> Result<(), ContainerError> {
+    if file.length() > MAX_BARE_BYTES {
+        return Err(ContainerError::Archive {
+            offset: 0,
+            what: format!("a code object of {} bytes", file.length()),
+            expected: "at most 1 GiB",
+        });
+    }
+    let bytes = file.bytes_at(0, file.length())?;
+    show_object(place, Holder::Bare, String::new(), &bytes, visitor)
+}
+
+/// Shows a code object that stands alone.
+fn show_object(
+    place: &str,
+    holder: Holder,
+    id: String,
+    bytes: &[u8],
+    visitor: &mut dyn Visitor,
+) -> Result<(), ContainerError> {
+    let target = CodeObject::target_of(bytes)?;
+    let members = [Member { target: Some(target), id, bytes: bytes.len() as u64 }];
+    let group = Group { place, holder, members: &members };
+    if visitor.group(&group).contains(&0) {
+        visitor.object(&group, 0, bytes);
+    }
+    Ok(())
+}
+
+/// Shows a member of an archive, where its first bytes are of interest. `packed` is its size in the archive.
+fn walk_member(
+    place: &str,
+    mut stream: impl Read,
+    packed: u64,
+    visitor: &mut dyn Visitor,
+    depth: u32,
+) -> Result<(), ContainerError> {
+    let mut head = Vec::new();
+    stream.by_ref().take(Kind::HEAD as u64).read_to_end(&mut head)?;
+    if Kind::of(&head).is_none() {
+        return Ok(());
+    }
+    let limit = packed.saturating_mul(MAX_GROWTH).max(HARMLESS_BYTES).min(MAX_MEMBER_BYTES);
+    let mut file = tempfile::tempfile()?;
+    let mut whole = head.as_slice().chain(stream).take(limit + 1);
+    let length = io::copy(&mut whole, &mut file)?;
+    if length > limit {
+        return Err(ContainerError::Bomb { member: place.to_owned(), limit });
+    }
+    file.rewind()?;
+    walk_at(place, &FileAt::new(file)?, visitor, depth);
+    Ok(())
+}
