@@ -3,6 +3,9 @@
 //! libFuzzer runs them for as long as one likes (`cargo xtask fuzz`), and `crates/rmcp/tests/hostile.rs` for
 //! some seconds in every test run.
 
+use rmcp_code::CodeObject;
+use rmcp_code::isa::{Isa, Target, Wave, words_of};
+use rmcp_code::rules::judge;
 use rmcp_diagnose::LogContext;
 use rmcp_host::log::{LogScanner, parse_kmsg, parse_pasted};
 use rmcp_host::{hardware, settings, stack, system};
@@ -15,13 +18,15 @@ use std::sync::LazyLock;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const ALL: [Target; 13] = [
+pub(crate) const ALL: [Target; 15] = [
     ("kfd_properties", kfd_properties),
     ("kernel_log", kernel_log),
     ("kernel_cmdline", kernel_cmdline),
     ("signatures", signatures),
     ("pasted", pasted),
     ("bundles", bundles),
+    ("instructions", instructions),
+    ("code_objects", code_objects),
     ("boot_files", boot_files),
     ("modprobe", modprobe),
     ("shell_settings", shell_settings),
@@ -88,6 +93,43 @@ fn pasted(bytes: &[u8]) {
 fn bundles(bytes: &[u8]) {
     if let Ok(Some(summary)) = rmcp_code::summarize_bundles(Cursor::new(bytes)) {
         assert!(summary.targets.values().all(|&count| count <= summary.bundles));
+    }
+}
+
+/// An instruction is read from its own words alone, and every instruction has a text.
+fn instructions(bytes: &[u8]) {
+    let words = words_of(bytes);
+    for target in [Target::Gfx1010, Target::Gfx1013, Target::Gfx1030] {
+        let isa = Isa::of(target);
+        for at in 0..words.len().min(64) {
+            let Ok(instruction) = isa.decode(&words[at..]) else { continue };
+            let length = usize::from(instruction.dwords());
+            assert!((1..=5).contains(&length), "{instruction:?}");
+            let own = &words[at..at + length];
+            assert_eq!(&instruction.words()[..length], own);
+            let again = isa.decode(own).expect("it was read from these words");
+            for wave in [Wave::Wave32, Wave::Wave64] {
+                let text = instruction.text(wave).to_string();
+                assert!(text.starts_with(instruction.name()), "{text}");
+                assert_eq!(again.text(wave).to_string(), text);
+                assert_eq!(again.scalars(wave), instruction.scalars(wave));
+            }
+        }
+    }
+}
+
+/// What is found in an object is in the file, and judging it ends.
+fn code_objects(bytes: &[u8]) {
+    let Ok(object) = CodeObject::parse(bytes) else { return };
+    for function in object.functions() {
+        assert!(function.code.len() <= bytes.len());
+    }
+    let judgement = judge(&object, Target::Gfx1030, Target::Gfx1010);
+    assert_eq!(judgement.kernels.len(), object.kernels().count());
+    for kernel in &judgement.kernels {
+        for (own, all) in kernel.own.iter().zip(&kernel.hits) {
+            assert!(own <= all, "{kernel:?}");
+        }
     }
 }
 

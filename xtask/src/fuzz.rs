@@ -73,10 +73,11 @@ fn targets() -> Result<Vec<String>> {
         .collect())
 }
 
-/// Starts from the shipped logs and machines: every small file of them.
+/// Starts from the shipped logs, code objects and machines: every small file of them.
 fn seed(corpus: &Path) -> Result<()> {
-    let mut folders =
-        vec![top().join("testdata/logs"), top().join("testdata/machines/rx5600xt-override-torch")];
+    let mut folders: Vec<_> = ["logs", "code-objects", "machines/rx5600xt-override-torch"]
+        .map(|folder| top().join("testdata").join(folder))
+        .into();
     let mut number = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder)?.flatten() {

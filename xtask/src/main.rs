@@ -65,6 +65,8 @@ enum Command {
     },
     /// Make the instruction tables of rmcp-code by probing LLVM's disassembler; installs it
     GenIsa,
+    /// Compile the kernels of testdata/code-objects and disassemble them with LLVM; installs both
+    MakeObjects,
     /// Judge code objects and print how many kernels each rule hits; with --bench beside llvm-objdump
     MeasureIsa {
         /// Code objects, or folders of them.
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
         Command::RealTools => real_tools::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::GenIsa => isa::generate(),
+        Command::MakeObjects => isa::make_objects(),
         Command::MeasureIsa { paths, built_for, runs_on, bench, rule } => {
             isa::measure(&paths, &built_for, &runs_on, bench, rule.as_deref())
         }

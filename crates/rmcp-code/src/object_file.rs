@@ -229,9 +229,11 @@ struct Symbols<'data> {
 }
 
 impl<'data> Symbols<'data> {
-    /// Joins functions and descriptors by name. A descriptor without a function still is a kernel: its entry
-    /// is where the descriptor says, and its size is not known.
+    /// Joins functions and descriptors by name. A descriptor without a function of its name still is a kernel:
+    /// its entry is where the descriptor says, and where another function begins there, that is its code.
     fn finish(mut self) -> Vec<Function<'data>> {
+        let codes: BTreeMap<u64, &[u8]> =
+            self.functions.iter().map(|(&address, &(_, code))| (address, code)).collect();
         let mut functions: Vec<Function<'data>> = self
             .functions
             .into_iter()
@@ -243,14 +245,25 @@ impl<'data> Symbols<'data> {
             })
             .collect();
         functions.extend(self.descriptors.into_iter().map(|(name, (address, descriptor))| {
+            let address = address.wrapping_add_signed(descriptor.entry_offset);
             Function {
                 name: String::from_utf8_lossy(name),
-                address: address.wrapping_add_signed(descriptor.entry_offset),
-                code: &[],
+                address,
+                code: codes.get(&address).copied().unwrap_or_default(),
                 kernel: Some(descriptor),
             }
         }));
         functions.sort_by_key(|function| function.address);
+        // Functions do not overlap: so all of them together are no longer than the file, whatever the sizes of
+        // their symbols say.
+        let (mut next, mut own) = (u64::MAX, u64::MAX);
+        for function in functions.iter_mut().rev() {
+            if function.address != own {
+                (next, own) = (own, function.address);
+            }
+            let distance = usize::try_from(next - own).unwrap_or(usize::MAX);
+            function.code = &function.code[..distance.min(function.code.len())];
+        }
         functions
     }
 }

@@ -20,6 +20,7 @@ fn seeds() -> Vec<Vec<u8>> {
     collect(&testdata("machines/rx5600xt-override-torch"), &mut files);
     collect(&testdata("machines/rx6600xt-fish-not-exported"), &mut files);
     collect(&testdata("machines/rx6750-unit-only"), &mut files);
+    collect(&testdata("code-objects"), &mut files);
     let seeds: Vec<Vec<u8>> = files
         .iter()
         .filter_map(|path| fs::read(path).ok())

@@ -85,15 +85,11 @@ impl Isa {
     }
 
     fn new(target: Target) -> Self {
-        let mut index = Format::ALL
-            .iter()
-            .map(|format| vec![NONE; 1 << format.opcode_bits()])
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap_or_else(|_| [const { Vec::new() }; FORMATS]);
+        let mut index: [Vec<u16>; FORMATS] =
+            std::array::from_fn(|format| vec![NONE; 1 << Format::ALL[format].opcode_bits()]);
         for (row, at) in ROWS.iter().zip(0..) {
             if row.targets & target.bit() != 0 {
-                let of_format: &mut Vec<u16> = &mut index[row.format as usize];
+                let of_format = &mut index[row.format as usize];
                 of_format[usize::from(row.opcode)] = at;
             }
         }
@@ -129,7 +125,7 @@ impl Isa {
     ///
     /// # Errors
     /// [`DecodeError`] where the target has no such instruction, as LLVM's disassembler sees it.
-    #[inline]
+    #[inline(always)]
     pub fn decode(&self, words: &[u32]) -> Result<Instruction, DecodeError> {
         let Some(&first) = words.first() else { return Err(DecodeError::Truncated) };
         let second = words.get(1).copied().unwrap_or(0);

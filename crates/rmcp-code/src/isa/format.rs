@@ -220,6 +220,7 @@ impl Format {
 
     /// Returns the opcode of an instruction of this format.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
     pub const fn opcode(self, word: u64) -> usize {
         let pieces = self.opcode_pieces();
         let (mut opcode, mut shift, mut at) = (0, 0, 0);

@@ -198,16 +198,24 @@ impl Instruction {
     }
 
     /// Returns the scalar registers that the instruction writes and reads, its implicit ones with them.
+    #[inline]
     pub fn scalars(&self, wave: Wave) -> (ScalarSet, ScalarSet) {
         let (mut defs, mut uses) = (ScalarSet(0), ScalarSet(0));
         for slot in self.slots() {
             if matches!(slot.kind, Kind::Vector | Kind::Word) {
                 continue;
             }
-            let set = self.operand(slot, wave).scalars();
-            if set.is_empty() {
-                continue;
-            }
+            let set = match slot.kind {
+                Kind::Source | Kind::Scaled => {
+                    let value = FIELDS[usize::from(slot.field)].get(self.word);
+                    if value > 127 || value == NULL {
+                        continue;
+                    }
+                    let width = self.width(slot, wave);
+                    ScalarSet::range(aligned(value, width), u32::from(width))
+                }
+                _ => self.operand(slot, wave).scalars(),
+            };
             match self.access(slot) {
                 Access::Def => defs.add(set),
                 Access::Use => uses.add(set),

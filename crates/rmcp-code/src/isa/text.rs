@@ -226,7 +226,6 @@ fn write_addresses(instruction: &Instruction, f: &mut fmt::Formatter<'_>) -> fmt
 impl Instruction {
     /// Returns SMEM's constant offset in bytes.
     pub fn smem_offset(&self) -> i32 {
-        #[expect(clippy::cast_possible_truncation, reason = "21 bits")]
         let raw = (self.word >> 32) as u32 & 0x1f_ffff;
         (raw << 11).cast_signed() >> 11
     }

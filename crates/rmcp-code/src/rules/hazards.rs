@@ -1,4 +1,9 @@
-//! The rules that look at more than one instruction, and those that look at the bits of one.
+//! The rules that look at what came before an instruction.
+//!
+//! LLVM looks backwards from an instruction along all paths, until it finds what makes a workaround necessary,
+//! or what makes it unnecessary. Here the same is carried forwards: a [`State`] says what would be found on
+//! some path that leads here. Where paths meet, states are joined; a function is gone through until nothing
+//! changes any more, which for one without loops is once. So the time does not grow with the distances.
 //!
 //! Source: LLVM `GCNHazardRecognizer.cpp`: for each hazard the instruction at which a workaround is inserted,
 //! what before it makes it necessary, and what in between makes it unnecessary. Written anew from that.
@@ -8,79 +13,134 @@ use super::rule::Rule;
 use super::step::{Step, class};
 use crate::isa::ScalarSet;
 
-/// Calls `hit` with each rule that needs the flow of the function, and the instruction at which it hits.
-pub(super) fn find(flow: &mut Flow, mut hit: impl FnMut(Rule, u32)) {
-    let sides = Sides::new(flow);
-    let count = u32::try_from(flow.steps.len()).unwrap_or(0);
-    for index in 0..count {
-        let step = flow.steps[index as usize];
-        if step.is(class::SALU | class::SMEM)
-            && !step.defs.is_empty()
-            && reads_late(flow, index, &step)
-        {
-            hit(Rule::VmemToScalarWrite, index);
-        }
-        if step.is(class::VALU) {
-            vector(flow, index, &step, &mut hit);
-        }
-        if let Some(sides) = &sides
-            && side(&step) != 0
-            && sides.crosses(flow, index, &step)
-        {
-            hit(Rule::LdsBranchVmem, index);
-        }
-        if step.is(class::BUFFER) && follows_long_nsa(flow, index) {
-            hit(Rule::NsaToVmem, index);
-        }
-        if step.is(class::CLAUSE) {
-            clause(flow, index, &step, &mut hit);
-        }
-    }
+/// Most times a function is gone through. States only grow, so it ends anyway; nested loops need as many passes
+/// as they are deep, and this is deeper than any compiler's output.
+const MAX_PASSES: usize = 64;
+
+/// Flags of [`State`].
+mod flag {
+    /// Something else than the vector unit has read EXEC.
+    pub(super) const EXEC_READ: u8 = 1;
+    /// A comparison has written EXEC.
+    pub(super) const CMPX: u8 = 2;
+    /// The instruction before was an image one with many addresses.
+    pub(super) const LONG_NSA: u8 = 4;
+    /// LDS was the last memory used. Twice that: other memory was.
+    pub(super) const LDS: u8 = 8;
+    /// LDS was the last memory used before a branch. Twice that: other memory was.
+    pub(super) const LDS_BRANCH: u8 = 32;
+    /// All that is known of sides.
+    pub(super) const SIDES: u8 = (3 * LDS) | (3 * LDS_BRANCH);
 }
 
-/// A scalar write while a memory instruction may not have read the register.
-fn reads_late(flow: &mut Flow, index: u32, step: &Step) -> bool {
-    let defs = step.defs;
-    flow.looks_back(
-        index,
-        |_, before| before.is(class::MEMORY) && before.uses.meets(defs),
-        |before| before.is(class::VALU | class::WAITS_ALL | class::WAITS_VSRC),
-    )
+/// What has happened on some path that leads to an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct State {
+    /// Registers that memory instructions may not have read yet.
+    memory: u128,
+    /// Registers that scalar loads may not have read yet.
+    scalar: u128,
+    flags: u8,
 }
 
-/// The hazards at instructions of the vector unit.
-fn vector(flow: &mut Flow, index: u32, step: &Step, hit: &mut impl FnMut(Rule, u32)) {
-    let defs = step.defs;
-    if !defs.is_empty()
-        && flow.looks_back(
-            index,
-            |_, before| before.is(class::SMEM) && before.uses.meets(defs),
-            |before| before.is(class::AFTER_SMEM),
-        )
-    {
-        hit(Rule::SmemToVectorWrite, index);
+impl State {
+    /// Adds what has happened on another path.
+    fn join(&mut self, other: &Self) {
+        self.memory |= other.memory;
+        self.scalar |= other.scalar;
+        self.flags |= other.flags;
     }
-    if step.defs.meets(ScalarSet::EXEC)
-        && flow.looks_back(
-            index,
-            |_, before| !before.is(class::VALU) && before.uses.meets(ScalarSet::EXEC),
-            |before| {
-                // Reading a lane into a scalar register does not count, as LLVM has it.
-                let writes = before.is(class::VALU) && !before.is(class::READLANE);
-                (writes && !before.defs.is_empty()) || before.is(class::WAITS_SDST)
-            },
-        )
-    {
-        hit(Rule::VcmpxExec, index);
+
+    /// Goes over an instruction.
+    #[inline]
+    fn pass(&mut self, step: &Step) {
+        use class::*;
+        self.flags &= !flag::LONG_NSA;
+        if step.is(VALU) {
+            self.memory = 0;
+            if step.is(CMPX) {
+                self.flags |= flag::CMPX;
+            } else if !step.is(VNOP) {
+                self.flags &= !flag::CMPX;
+            }
+            // Reading a lane into a scalar register does not count, as LLVM has it.
+            if !step.defs.is_empty() && !step.is(READLANE) {
+                self.flags &= !flag::EXEC_READ;
+            }
+            return;
+        }
+        if step.uses.meets(ScalarSet::EXEC) {
+            self.flags |= flag::EXEC_READ;
+        }
+        if step.is(MEMORY) {
+            self.memory |= step.uses.0;
+            if step.is(LONG_NSA) {
+                self.flags |= flag::LONG_NSA;
+            }
+            let side = side(step);
+            if side != 0 {
+                self.flags &= !flag::SIDES;
+                self.flags |= side * flag::LDS;
+            }
+        } else if step.is(SMEM) {
+            self.scalar |= step.uses.0;
+        } else {
+            self.pass_scalar(step);
+        }
     }
-    if step.is(class::PERMLANE)
-        && flow.looks_back(
-            index,
-            |_, before| before.is(class::CMPX),
-            |before| before.is(class::VALU) && !before.is(class::VNOP),
-        )
-    {
-        hit(Rule::VcmpxPermlane, index);
+
+    #[inline]
+    fn pass_scalar(&mut self, step: &Step) {
+        use class::*;
+        if step.is(AFTER_SMEM) {
+            self.scalar = 0;
+        }
+        if step.is(BRANCH) {
+            let last = (self.flags / flag::LDS) & 3;
+            self.flags |= last * flag::LDS_BRANCH;
+        }
+        if step.is(WAITS_ALL | WAITS_VSRC) {
+            self.memory = 0;
+        }
+        if step.is(WAITS_SDST) {
+            self.flags &= !flag::EXEC_READ;
+        }
+        if step.is(WAITS_STORES) {
+            self.flags &= !flag::SIDES;
+        }
+    }
+
+    /// Calls `hit` with each rule that hits at an instruction reached in this state.
+    #[inline]
+    fn judge(&self, step: &Step, mut hit: impl FnMut(Rule)) {
+        use class::*;
+        if step.is(VALU) {
+            if step.defs.0 & self.scalar != 0 {
+                hit(Rule::SmemToVectorWrite);
+            }
+            if self.flags & flag::EXEC_READ != 0 && step.defs.meets(ScalarSet::EXEC) {
+                hit(Rule::VcmpxExec);
+            }
+            if step.is(PERMLANE) && self.flags & flag::CMPX != 0 {
+                hit(Rule::VcmpxPermlane);
+            }
+            return;
+        }
+        if step.is(SALU | SMEM) && step.defs.0 & self.memory != 0 {
+            hit(Rule::VmemToScalarWrite);
+        }
+        if step.is(MEMORY) {
+            let other = match side(step) {
+                0 => 0,
+                side => 3 - side,
+            };
+            if self.flags & (other * flag::LDS_BRANCH) != 0 {
+                hit(Rule::LdsBranchVmem);
+            }
+            if step.is(BUFFER) && self.flags & flag::LONG_NSA != 0 {
+                hit(Rule::NsaToVmem);
+            }
+        }
     }
 }
 
@@ -95,65 +155,69 @@ fn side(step: &Step) -> u8 {
     }
 }
 
-/// For each branch whether memory of a side may have been used before it, with nothing waiting in between.
-struct Sides {
-    /// Bits of sides by the index of the branch.
-    before: Vec<u8>,
+/// Buffers of the search, kept from function to function.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// The state in which each join is reached.
+    joins: Vec<State>,
+    /// What has been found: rules, and the instructions at which they hit.
+    pub(super) found: Vec<(Rule, u32)>,
 }
 
-impl Sides {
-    /// Returns `None` where the function has only one side: there is no hazard then.
-    fn new(flow: &mut Flow) -> Option<Self> {
-        let found = flow.steps.iter().fold(0, |found, step| found | side(step));
-        if found != 3 {
-            return None;
-        }
-        let mut before = vec![0; flow.steps.len()];
-        for index in 0..u32::try_from(flow.steps.len()).unwrap_or(0) {
-            if !flow.steps[index as usize].is(class::BRANCH) {
-                continue;
-            }
-            for wanted in [1, 2] {
-                // Seen from the other side, which ends the search.
-                let other = 3 - wanted;
-                let used = flow.looks_back(
-                    index,
-                    |_, before| side(before) == wanted,
-                    |before| side(before) == other || before.is(class::WAITS_STORES),
-                );
-                before[index as usize] |= if used { wanted } else { 0 };
+impl Search {
+    /// Finds all hazards of a function.
+    pub(super) fn run(&mut self, flow: &Flow) {
+        self.joins.clear();
+        self.joins.resize(flow.joins, State::default());
+        for _ in 0..MAX_PASSES {
+            self.found.clear();
+            if !self.pass(flow) {
+                break;
             }
         }
-        Some(Self { before })
+        for (index, step) in (0..).zip(&flow.steps) {
+            if step.is(class::CLAUSE) {
+                self.clause(flow, index, step);
+            }
+        }
     }
 
-    /// Returns whether the other side was used before a branch that leads here.
-    fn crosses(&self, flow: &mut Flow, index: u32, step: &Step) -> bool {
-        let other = 3 - side(step);
-        flow.looks_back(
-            index,
-            |at, before| before.is(class::BRANCH) && self.before[at as usize] & other != 0,
-            |before| side(before) != 0 || before.is(class::WAITS_STORES),
-        )
+    /// Goes through the function once; returns whether a branch backwards brings something new.
+    fn pass(&mut self, flow: &Flow) -> bool {
+        let mut state = State::default();
+        let mut changed = false;
+        for (index, step) in (0_u32..).zip(&flow.steps) {
+            if let Some(join) = self.joins.get(step.join as usize) {
+                state.join(join);
+            }
+            let found = &mut self.found;
+            state.judge(step, |rule| found.push((rule, index)));
+            state.pass(step);
+            if step.is(class::BRANCH | class::ENDS) {
+                if step.is(class::BRANCH)
+                    && let Some(target) = flow.steps.get(step.target.cast_unsigned() as usize)
+                    && let Some(join) = self.joins.get_mut(target.join as usize)
+                {
+                    let before = *join;
+                    join.join(&state);
+                    changed |= step.target.cast_unsigned() <= index && before != *join;
+                }
+                if step.is(class::ENDS) {
+                    state = State::default();
+                }
+            }
+        }
+        changed
     }
-}
 
-/// A buffer instruction right behind an image instruction with many addresses. The offset's bits have been
-/// looked at by the caller.
-fn follows_long_nsa(flow: &Flow, index: u32) -> bool {
-    let mut found = false;
-    flow.predecessors(index, |before| found |= flow.steps[before as usize].is(class::LONG_NSA));
-    found
-}
-
-/// Image instructions with separate addresses within a clause, whose length its constant gives.
-fn clause(flow: &Flow, index: u32, step: &Step, hit: &mut impl FnMut(Rule, u32)) {
-    let length = usize::try_from(step.target).unwrap_or(0);
-    let first = index as usize + 1;
-    let inside = flow.steps.get(first..).unwrap_or_default();
-    for (at, step) in (index + 1..).zip(inside.iter().take(length)) {
-        if step.is(class::NSA) {
-            hit(Rule::NsaClause, at);
+    /// Image instructions with separate addresses within a clause, whose length stands in its target.
+    fn clause(&mut self, flow: &Flow, index: u32, step: &Step) {
+        let length = usize::try_from(step.target).unwrap_or(0);
+        let inside = flow.steps.get(index as usize + 1..).unwrap_or_default();
+        for (at, step) in (index + 1..).zip(inside.iter().take(length)) {
+            if step.is(class::NSA) {
+                self.found.push((Rule::NsaClause, at));
+            }
         }
     }
 }

@@ -2,12 +2,17 @@
 
 use super::calls::Calls;
 use super::flow::Flow;
-use super::hazards;
+use super::hazards::Search;
 use super::rule::{RULES, Rule};
 use super::step::{Step, class, classes};
 use crate::isa::{Instruction, Isa, Target, Wave};
 use crate::object_file::{CodeObject, Function};
 use std::collections::BTreeMap;
+
+/// Most functions looked at for all kernels of an object together, when what they reach is joined. The largest
+/// library seen has some 12,000 kernels and few calls; a made-up one could have every kernel call every
+/// function.
+const REACH: usize = 1 << 22;
 
 /// Sites kept of each rule and function; all are counted.
 const SITES: usize = 4;
@@ -87,6 +92,7 @@ pub struct Judge {
     applies: [bool; RULES],
     flow: Flow,
     calls: Calls,
+    search: Search,
     words: Vec<u32>,
     unreadable: u64,
 }
@@ -106,6 +112,7 @@ impl Judge {
             applies,
             flow: Flow::default(),
             calls: Calls::default(),
+            search: Search::default(),
             words: Vec::new(),
             unreadable: 0,
         }
@@ -114,8 +121,19 @@ impl Judge {
     /// Judges a code object.
     pub fn judge(&mut self, object: &CodeObject<'_>) -> Judgement {
         self.unreadable = 0;
-        let facts: Vec<FunctionFacts> =
-            object.functions().iter().map(|function| self.function(function)).collect();
+        let mut facts: Vec<FunctionFacts> = Vec::with_capacity(object.functions().len());
+        for (at, function) in object.functions().iter().enumerate() {
+            // Several kernels may share their code.
+            let before = at.checked_sub(1).map(|before| &object.functions()[before]);
+            let shared = before.is_some_and(|before| {
+                before.address == function.address && before.kernel == function.kernel
+            });
+            let own = match facts.last() {
+                Some(last) if shared => last.clone(),
+                _ => self.function(function),
+            };
+            facts.push(own);
+        }
         let mut judgement = Judgement { unreadable: self.unreadable, ..Judgement::default() };
         for facts in &facts {
             judgement.instructions += u64::from(facts.instructions);
@@ -123,9 +141,10 @@ impl Judge {
         }
         let by_address: BTreeMap<u64, usize> =
             object.functions().iter().map(|function| function.address).zip(0..).collect();
+        let mut budget = REACH;
         for (at, function) in object.functions().iter().enumerate() {
             if function.kernel.is_some() {
-                judgement.kernels.push(kernel(function, at, &facts, &by_address));
+                judgement.kernels.push(kernel(function, at, &facts, &by_address, &mut budget));
             }
         }
         judgement
@@ -165,9 +184,8 @@ impl Judge {
         }
         if self.applies[Rule::VmemToScalarWrite as usize] {
             self.flow.link();
-            let mut found = Vec::new();
-            hazards::find(&mut self.flow, |rule, index| found.push((rule, index)));
-            for (rule, index) in found {
+            self.search.run(&self.flow);
+            for &(rule, index) in &self.search.found {
                 let place = u64::from(self.flow.steps[index as usize].place);
                 facts.add(rule, function.address.wrapping_add(place * 4));
             }
@@ -251,6 +269,7 @@ fn kernel(
     at: usize,
     facts: &[FunctionFacts],
     by_address: &BTreeMap<u64, usize>,
+    budget: &mut usize,
 ) -> KernelJudgement {
     let mut judgement = KernelJudgement {
         name: function.name.clone().into_owned(),
@@ -264,6 +283,11 @@ fn kernel(
     let mut reached = std::collections::BTreeSet::from([at]);
     let mut waiting = vec![at];
     while let Some(at) = waiting.pop() {
+        if *budget == 0 {
+            judgement.unknown_calls = judgement.unknown_calls.saturating_add(1);
+            break;
+        }
+        *budget -= 1;
         let facts = &facts[at];
         add(&mut judgement.hits, &facts.hits);
         judgement.sites.extend(&facts.sites);

@@ -1,5 +1,6 @@
 //! One instruction as the rules see it.
 
+use super::flow::NONE;
 use crate::isa::format::Format;
 use crate::isa::{Instruction, Isa, Row, ScalarSet, Wave};
 
@@ -79,8 +80,11 @@ pub(super) struct Step {
     pub(super) class: u32,
     /// Its place in dwords from the start of the function.
     pub(super) place: u32,
-    /// Where a branch goes, in dwords from the start of the function; of a clause, its length in instructions.
+    /// Where a branch goes: in dwords from the start of the function, later the number of the instruction. Of a
+    /// clause, its length in instructions.
     pub(super) target: i32,
+    /// The number among the instructions to which branches go.
+    pub(super) join: u32,
 }
 
 /// Returns the class of a row: what its name and format say.
@@ -131,6 +135,7 @@ pub(super) fn classify(row: &Row) -> u32 {
 
 impl Step {
     /// Makes the step of an instruction, whose row is of this class, at a place of its function.
+    #[inline]
     pub(super) fn new(instruction: &Instruction, row: u32, place: u32, wave: Wave) -> Self {
         use class::*;
         let mut class = row;
@@ -161,13 +166,13 @@ impl Step {
         if instruction.is_nsa() {
             class |= if instruction.dwords() >= 4 { NSA | LONG_NSA } else { NSA };
         }
-        Self { defs, uses, class, place, target }
+        Self { defs, uses, class, place, target, join: NONE }
     }
 
     /// A word that is no instruction.
     pub(super) const fn bad(place: u32) -> Self {
         let none = ScalarSet(0);
-        Self { defs: none, uses: none, class: class::BAD, place, target: -1 }
+        Self { defs: none, uses: none, class: class::BAD, place, target: -1, join: NONE }
     }
 
     /// Returns whether it is of one of these classes.

@@ -58,8 +58,12 @@ pub(super) fn write_depctr(instruction: &Instruction, f: &mut impl Write) -> fmt
 ///
 /// Source: what LLVM's disassembler prints.
 pub(super) fn write_version(value: u16, f: &mut impl Write) -> fmt::Result {
-    const NAMES: [(u16, &str); 3] =
-        [(0, "UC_VERSION_GFX7"), (4, "UC_VERSION_GFX10"), (6, "UC_VERSION_GFX11")];
+    const NAMES: [(u16, &str); 4] = [
+        (0, "UC_VERSION_GFX7"),
+        (4, "UC_VERSION_GFX10"),
+        (6, "UC_VERSION_GFX11"),
+        (9, "UC_VERSION_GFX12"),
+    ];
     const FLAGS: [(u16, &str); 3] =
         [(13, "UC_VERSION_W64_BIT"), (14, "UC_VERSION_W32_BIT"), (15, "UC_VERSION_MDP_BIT")];
     if value & 0x1f00 != 0 {
@@ -108,12 +112,11 @@ pub(super) fn write_message(value: u16, f: &mut impl Write) -> fmt::Result {
     let operation_name = operations.get(usize::from(operation)).copied().unwrap_or_default();
     match (name, id) {
         ("", _) => {}
-        (_, 2 | 3) if operation == 0 => {
-            // Only "done" may do nothing, and then on no stream.
-            if id == 3 && stream == 0 {
-                return write!(f, "sendmsg({name}, {operation_name})");
-            }
+        // Only "done" may do nothing, and then on no stream.
+        (_, 3) if operation == 0 && stream == 0 => {
+            return write!(f, "sendmsg({name}, {operation_name})");
         }
+        (_, 2 | 3) if operation == 0 => {}
         (_, 2 | 3) if !operation_name.is_empty() => {
             return write!(f, "sendmsg({name}, {operation_name}, {stream})");
         }
