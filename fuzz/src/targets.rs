@@ -11,7 +11,6 @@ use rmcp_host::log::{LogScanner, parse_kmsg, parse_pasted};
 use rmcp_host::{hardware, settings, stack, system};
 use rmcp_knowledge::Knowledge;
 use rmcp_model::{Place, Setting};
-use std::io::Cursor;
 use std::sync::LazyLock;
 
 /// A name, what the target eats, and the target.
@@ -91,7 +90,7 @@ fn pasted(bytes: &[u8]) {
 }
 
 fn bundles(bytes: &[u8]) {
-    if let Ok(Some(summary)) = rmcp_code::summarize_bundles(Cursor::new(bytes)) {
+    if let Ok(Some(summary)) = rmcp_code::summarize_bundles(&bytes) {
         assert!(summary.targets.values().all(|&count| count <= summary.bundles));
     }
 }

@@ -3,7 +3,7 @@
 //! Source: deb(5).
 
 use super::read_at::{Range, ReadAt};
-use super::{ContainerError, Visitor, walk_member};
+use super::{ContainerError, Walk};
 use std::io::{self, BufReader, Read};
 
 /// Bytes of the header of an `ar` member: name 16, date 12, owner 6, group 6, mode 8, size 10, end 2.
@@ -19,7 +19,7 @@ const XZ_MEMORY_BYTES: u64 = 256 << 20;
 pub(super) fn walk(
     place: &str,
     file: &dyn ReadAt,
-    visitor: &mut dyn Visitor,
+    walk: &mut Walk<'_>,
     depth: u32,
 ) -> Result<(), ContainerError> {
     // Behind `!<arch>` and a newline.
@@ -46,7 +46,7 @@ pub(super) fn walk(
         if let Some(method) = name.strip_prefix("data.tar") {
             let range = BufReader::with_capacity(64 << 10, Range { file, at: start, end });
             let stream = unpack(method, range, start)?;
-            return walk_tar(place, stream, size, visitor, depth);
+            return walk_tar(place, stream, size, walk, depth);
         }
         at = end + end % 2;
     }
@@ -85,7 +85,24 @@ fn walk_tar(
     place: &str,
     stream: Box<dyn Read + '_>,
     packed: u64,
-    visitor: &mut dyn Visitor,
+    walk: &mut Walk<'_>,
+    depth: u32,
+) -> Result<(), ContainerError> {
+    // Members of no interest are unpacked too: a tar archive is packed as one.
+    let limit = walk.left;
+    let mut stream = stream.take(limit);
+    let shown = walk_entries(place, &mut stream, packed, walk, depth);
+    if stream.limit() == 0 {
+        return Err(ContainerError::Bomb { what: format!("{place}!/data.tar"), limit });
+    }
+    shown
+}
+
+fn walk_entries(
+    place: &str,
+    stream: &mut io::Take<Box<dyn Read + '_>>,
+    packed: u64,
+    walk: &mut Walk<'_>,
     depth: u32,
 ) -> Result<(), ContainerError> {
     let mut archive = tar::Archive::new(stream);
@@ -97,9 +114,9 @@ fn walk_tar(
         let name = entry.path_bytes();
         let name = String::from_utf8_lossy(&name);
         let inside = format!("{place}!/{}", name.trim_start_matches("./"));
-        // The package is packed as one: a member has no packed size of its own.
-        if let Err(error) = walk_member(&inside, entry, packed, visitor, depth) {
-            visitor.problem(&inside, error);
+        // A member has no packed size of its own.
+        if let Err(error) = walk.member(&inside, entry, packed, depth) {
+            walk.visitor.problem(&inside, error);
         }
     }
     Ok(())

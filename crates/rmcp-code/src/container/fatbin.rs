@@ -4,7 +4,7 @@
 //! library of 1.3 GB with 111 bundles costs some 120 reads of 4 KiB; compressed bundles cost the first block of
 //! each (at most 128 KiB), or as much of them as stands in front of the last object that is wanted.
 
-use super::read_at::{Range, ReadAt};
+use super::read_at::{Part, Range, ReadAt};
 use crate::bundle::{self, BundleEntry, BundleError, parse_bundle_header};
 use crate::ccob::{self, Method, parse_compressed_header};
 use object::read::elf::{FileHeader as _, SectionHeader as _};
@@ -24,6 +24,9 @@ const MAX_TABLE_BYTES: u64 = 1024 * (24 + 64) + 32;
 /// Alignment of bundles in the section. Source: LLVM `HIPUtility.cpp`, `HIPCodeObjectAlign`.
 const BUNDLE_ALIGN: u64 = 4096;
 
+/// Bytes read at once in search of the next bundle.
+const SEARCH_BYTES: u64 = 64 << 10;
+
 /// How far behind a bundle of unknown size, or one followed by padding, the next one is looked for.
 const MAX_GAP: u64 = 1 << 20;
 
@@ -31,8 +34,8 @@ const MAX_GAP: u64 = 1 << 20;
 /// level 3, whose window is 2 MiB, and long-distance matching up to 128 MiB where it is asked to.
 const MAX_WINDOW_LOG: u32 = 27;
 
-/// Largest code object that is read. The largest seen in a public package is 36 MB.
-const MAX_OBJECT_BYTES: u64 = 1 << 30;
+/// Largest code object that is read into memory. The largest seen in a public package is 36 MB.
+const MAX_OBJECT_BYTES: u64 = 256 << 20;
 
 /// One bundle of a file.
 #[derive(Debug, Clone)]
@@ -120,19 +123,31 @@ fn find_section(file: &dyn ReadAt, name: &[u8]) -> Result<Option<(u64, u64)>, Bu
     }
 }
 
-/// Returns the offset of the first bundle at or behind `at`.
+/// Returns the offset of the first bundle at or behind `at`. Writers align bundles, so only every eighth byte can
+/// be the first of one.
 fn next_magic(file: &dyn ReadAt, at: u64, end: u64) -> Result<Option<u64>, BundleError> {
     let limit = end.min(at.saturating_add(MAX_GAP));
     let mut at = at;
+    // Most often it is there, or at the next page.
+    let mut block = 24;
     while at + 4 <= limit {
-        let head = read(file, at, 24.min(end - at))?;
-        if head.starts_with(ccob::MAGIC) || head.starts_with(bundle::MAGIC) {
-            return Ok(Some(at));
-        }
-        at = at.next_multiple_of(8).max(at + 8);
-        // Padding is zero up to the next page in everything seen; jump there when this is padding.
-        if head.iter().all(|&byte| byte == 0) {
-            at = at.next_multiple_of(BUNDLE_ALIGN).min(at + BUNDLE_ALIGN);
+        let bytes = read(file, at, block.min(end - at))?;
+        let starts = |place: usize| {
+            bytes[place..].starts_with(ccob::MAGIC) || bytes[place..].starts_with(bundle::MAGIC)
+        };
+        let places = (0..bytes.len().saturating_sub(3)).step_by(8);
+        let found = if at % 8 == 0 { places.into_iter().find(|&place| starts(place)) } else { None };
+        match found {
+            Some(place) => return Ok(Some(at + place as u64)),
+            // Bundles that are not aligned do happen where several were joined by hand.
+            None if starts(0) => return Ok(Some(at)),
+            None if at % 8 != 0 => at = at.next_multiple_of(8),
+            None if block == 24 => block = BUNDLE_ALIGN - at % BUNDLE_ALIGN + 24,
+            None => {
+                // A magic that begins in the last bytes is seen with the next block.
+                at += (bytes.len() as u64).saturating_sub(24).max(8).next_multiple_of(8);
+                block = SEARCH_BYTES;
+            }
         }
     }
     Ok(None)
@@ -169,11 +184,42 @@ fn read_table(file: &dyn ReadAt, at: u64, end: u64) -> Result<(Bundle, u64), Bun
     if behind > end - at {
         return Err(BundleError::Truncated { offset: at, field: "code object of the bundle" });
     }
+    check_overlap(&entries, at)?;
     Ok((Bundle { offset: at, entries, packed: None }, at + behind.max(32)))
 }
 
+/// Refuses code objects that share bytes: a table of a thousand that all are the whole file would be read a
+/// thousand times.
+fn check_overlap(entries: &[BundleEntry], at: u64) -> Result<(), BundleError> {
+    let mut ranges: Vec<(u64, u64)> = entries
+        .iter()
+        .filter(|entry| entry.size > 0)
+        .map(|entry| (entry.offset, entry.offset.saturating_add(entry.size)))
+        .collect();
+    ranges.sort_unstable();
+    match ranges.windows(2).find(|pair| pair[1].0 < pair[0].1) {
+        None => Ok(()),
+        Some(pair) => Err(BundleError::Invalid {
+            offset: at,
+            field: "entry offset",
+            value: pair[1].0.to_string(),
+            expected: "one behind the code object before it",
+        }),
+    }
+}
+
 impl Bundle {
-    /// Reads code objects of the bundle, in the order in which they stand there, each into memory of its own.
+    /// Returns how many bytes [`Self::objects`] unpacks for these; 0 where the bundle is not compressed.
+    pub(super) fn unpacked_bytes(&self, wanted: &[usize]) -> u64 {
+        if self.packed.is_none() {
+            return 0;
+        }
+        let wanted = wanted.iter().filter_map(|&index| self.entries.get(index));
+        wanted.map(|entry| entry.offset.saturating_add(entry.size)).max().unwrap_or(0)
+    }
+
+    /// Shows code objects of the bundle, in the order in which they stand there. Those of a compressed bundle are
+    /// unpacked into memory one after the other.
     ///
     /// # Errors
     /// [`BundleError`] for the first that cannot be read.
@@ -181,7 +227,7 @@ impl Bundle {
         &self,
         file: &dyn ReadAt,
         wanted: &[usize],
-        mut object: impl FnMut(usize, &[u8]),
+        mut object: impl FnMut(usize, &dyn ReadAt),
     ) -> Result<(), BundleError> {
         let mut wanted: Vec<(usize, &BundleEntry)> =
             wanted.iter().filter_map(|&index| Some((index, self.entries.get(index)?))).collect();
@@ -192,14 +238,15 @@ impl Bundle {
                     offset: self.offset,
                     field: "size of a code object",
                     value: entry.size.to_string(),
-                    expected: "at most 1 GiB",
+                    expected: "at most 256 MiB",
                 });
             }
         }
         match self.packed {
             None => {
                 for (index, entry) in wanted {
-                    object(index, &read(file, self.offset + entry.offset, entry.size)?);
+                    let start = self.offset + entry.offset;
+                    object(index, &Part { file, start, length: entry.size });
                 }
                 Ok(())
             }
@@ -212,7 +259,7 @@ impl Bundle {
         file: &dyn ReadAt,
         packed: (Method, u64, u64),
         wanted: &[(usize, &BundleEntry)],
-        mut object: impl FnMut(usize, &[u8]),
+        mut object: impl FnMut(usize, &dyn ReadAt),
     ) -> Result<(), BundleError> {
         let mut stream = unpack(file, self.offset, packed)?;
         let mut at = 0;
@@ -233,7 +280,7 @@ impl Bundle {
                 let field = "code object of the compressed bundle";
                 return Err(BundleError::Truncated { offset: self.offset, field });
             }
-            at = entry.offset + entry.size;
+            at = entry.offset.saturating_add(entry.size);
             object(*index, &bytes);
         }
         Ok(())

@@ -4,19 +4,19 @@
 //! Source: MIOpen `src/include/miopen/kern_db.hpp`, `KernelConfig::CreateQuery` and `FindRecordUnsafe`; its `bz2.hpp`.
 
 use super::read_at::{Range, ReadAt};
-use super::{ContainerError, Holder, MAX_BARE_BYTES, MAX_GROWTH, Visitor, show_object};
+use super::{ContainerError, Holder, MAX_BARE_BYTES, MAX_GROWTH, Walk};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::io::{self, Read as _};
 
-/// Longest row that SQLite may hand out. A row holds one compressed code object.
-const MAX_ROW_BYTES: i32 = 256 << 20;
+/// Longest value that SQLite may hand out. A row holds one compressed code object, of some 100 KB.
+const MAX_ROW_BYTES: i32 = 64 << 20;
 
-/// Steps of SQLite's machine between two looks at how long it has taken, and how many looks it may take: a
-/// hostile schema must not run for ever.
+/// Steps of SQLite's machine between two looks at how many there were, and how many looks it may take: a hostile
+/// schema must not run for ever. A database of 100,000 rows takes some million steps; these are some seconds.
 const STEPS: i32 = 100_000;
-const MAX_LOOKS: u32 = 100_000;
+const MAX_LOOKS: u32 = 2_000;
 
 fn failed(error: rusqlite::Error) -> ContainerError {
     ContainerError::Database(error.to_string())
@@ -26,10 +26,11 @@ fn failed(error: rusqlite::Error) -> ContainerError {
 pub(super) fn walk(
     place: &str,
     file: &dyn ReadAt,
-    visitor: &mut dyn Visitor,
+    walk: &mut Walk<'_>,
 ) -> Result<(), ContainerError> {
     // SQLite opens by name. The copy also keeps its journal and its locks away from the user's cache.
-    let mut copy = tempfile::NamedTempFile::new()?;
+    let folder = tempfile::tempdir()?;
+    let mut copy = tempfile::NamedTempFile::new_in(folder.path())?;
     io::copy(&mut Range { file, at: 0, end: file.length() }, &mut copy)?;
     let connection = open(copy.path()).map_err(failed)?;
     if !connection.table_exists(None, "kern_db").map_err(failed)? {
@@ -45,10 +46,12 @@ pub(super) fn walk(
             ContainerError::Database(format!("kernel_blob of {}: {error}", name.escape_debug()))
         })?;
         let size: i64 = row.get(2).map_err(failed)?;
-        let shown = unpack(&name, blob, size)
-            .and_then(|bytes| show_object(place, Holder::Database, name.clone(), &bytes, visitor));
+        let shown = unpack(&name, blob, size).and_then(|bytes| {
+            walk.charge(&name, bytes.len() as u64)?;
+            walk.object(place, Holder::Database, name.clone(), &bytes)
+        });
         if let Err(error) = shown {
-            visitor.problem(&format!("{place}!/{name}"), error);
+            walk.visitor.problem(&format!("{place}!/{name}"), error);
         }
     }
     Ok(())

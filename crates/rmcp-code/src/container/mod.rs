@@ -18,7 +18,7 @@ use crate::bundle::{self, BundleError};
 use crate::object_file::{CodeObject, CodeTarget, ObjectError};
 use crate::{BundleEntry, ccob};
 use rmcp_model::GfxTarget;
-use std::io::{self, Read, Seek as _};
+use std::io::{self, Read};
 
 /// How deep archives may stand in archives: a wheel in a package, and one more.
 const MAX_DEPTH: u32 = 3;
@@ -26,15 +26,21 @@ const MAX_DEPTH: u32 = 3;
 /// Most that one member of an archive may unpack to. The largest library seen is 4 GB.
 const MAX_MEMBER_BYTES: u64 = 16 << 30;
 
-/// Most that a member may grow by. The most seen is 14 (rocSPARSE, whose code repeats for six targets); zip
+/// Most that what is packed may grow by. The most seen is 14 (rocSPARSE, whose code repeats for six targets); zip
 /// itself cannot do more than 1,032.
 const MAX_GROWTH: u64 = 250;
 
-/// What may be small and grow much: a member of so many bytes is no danger.
+/// What may be small and grow much: so many bytes are no danger.
 const HARMLESS_BYTES: u64 = 64 << 20;
 
+/// Most that all of a file's members may unpack to together: a package that holds all of ROCm is below it.
+const MAX_TOTAL_BYTES: u64 = 64 << 30;
+
 /// Largest bare code object, which is read whole.
-const MAX_BARE_BYTES: u64 = 1 << 30;
+const MAX_BARE_BYTES: u64 = 256 << 20;
+
+/// Bytes of an ELF file's first header.
+const ELF_HEADER_BYTES: u64 = 64;
 
 /// Why a container could not be read, or a part of it.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +61,11 @@ pub enum ContainerError {
         /// What would have been right.
         expected: &'static str,
     },
-    /// A member that grows beyond all measure.
-    #[error("{member} unpacks to more than {limit} bytes, expected less (a decompression bomb?)")]
+    /// What grows beyond all measure.
+    #[error("{what} unpacks to more than {limit} bytes, expected less (a decompression bomb?)")]
     Bomb {
-        /// Its name.
-        member: String,
+        /// What.
+        what: String,
         /// The limit.
         limit: u64,
     },
@@ -114,8 +120,9 @@ pub trait Visitor {
     /// Is shown a group, and returns which of its members are to be read.
     fn group(&mut self, group: &Group<'_>) -> Vec<usize>;
 
-    /// Is shown a member of the group that was shown last.
-    fn object(&mut self, group: &Group<'_>, member: usize, bytes: &[u8]);
+    /// Is shown a member of the group that was shown last. What it does not read costs nothing where the
+    /// container is not packed.
+    fn object(&mut self, group: &Group<'_>, member: usize, object: &dyn ReadAt);
 
     /// Is told what could not be read. The rest is shown all the same.
     fn problem(&mut self, place: &str, error: ContainerError);
@@ -123,13 +130,24 @@ pub trait Visitor {
 
 /// Shows everything that a file holds. Files of no interest show nothing.
 pub fn walk(place: &str, file: &dyn ReadAt, visitor: &mut dyn Visitor) {
-    walk_at(place, file, visitor, 0);
+    let limit = file.length().saturating_mul(MAX_GROWTH).clamp(HARMLESS_BYTES, MAX_TOTAL_BYTES);
+    Walk { visitor, limit, left: limit }.file(place, file, 0);
 }
 
-fn walk_at(place: &str, file: &dyn ReadAt, visitor: &mut dyn Visitor, depth: u32) {
-    if let Err(error) = walk_file(place, file, visitor, depth) {
-        visitor.problem(place, error);
-    }
+/// Returns whether a file may hold GPU code: what [`walk`] would look into.
+///
+/// # Errors
+/// The system's error.
+pub fn is_container(file: &dyn ReadAt) -> io::Result<bool> {
+    let head = file.bytes_at(0, file.length().min(Kind::HEAD as u64))?;
+    Ok(match Kind::of(&head) {
+        None => false,
+        // Headers that cannot be read are for `walk` to complain about.
+        Some(Kind::Elf) => {
+            is_code_object(file)? || !matches!(Bundles::of_library(file), Ok(None))
+        }
+        Some(_) => true,
+    })
 }
 
 /// What a file is, by its first bytes.
@@ -164,27 +182,132 @@ impl Kind {
     }
 }
 
-fn walk_file(
-    place: &str,
-    file: &dyn ReadAt,
-    visitor: &mut dyn Visitor,
-    depth: u32,
-) -> Result<(), ContainerError> {
-    let head = file.bytes_at(0, file.length().min(Kind::HEAD as u64))?;
-    match Kind::of(&head) {
-        None => Ok(()),
-        Some(Kind::Zip | Kind::Deb) if depth == MAX_DEPTH => Err(ContainerError::Depth),
-        Some(Kind::Zip) => wheel::walk(place, file, visitor, depth + 1),
-        Some(Kind::Deb) => deb::walk(place, file, visitor, depth + 1),
-        Some(Kind::Database) => kernel_db::walk(place, file, visitor),
-        Some(Kind::Bundle) => {
-            walk_bundles(place, Holder::Bundle, Bundles::of_file(file), file, visitor)
+/// A walk through one file and all that is packed in it.
+struct Walk<'v> {
+    visitor: &'v mut dyn Visitor,
+    /// Most that everything packed in the file may unpack to, and what is left of that: archives whose members
+    /// overlap, or stand in one another, are bounded by it.
+    limit: u64,
+    left: u64,
+}
+
+impl Walk<'_> {
+    fn file(&mut self, place: &str, file: &dyn ReadAt, depth: u32) {
+        if let Err(error) = self.try_file(place, file, depth) {
+            self.visitor.problem(place, error);
         }
-        Some(Kind::Elf) if is_code_object(file)? => walk_bare(place, file, visitor),
-        Some(Kind::Elf) => match Bundles::of_library(file)? {
-            Some(bundles) => walk_bundles(place, Holder::Library, bundles, file, visitor),
+    }
+
+    fn try_file(
+        &mut self,
+        place: &str,
+        file: &dyn ReadAt,
+        depth: u32,
+    ) -> Result<(), ContainerError> {
+        let head = file.bytes_at(0, file.length().min(Kind::HEAD as u64))?;
+        match Kind::of(&head) {
             None => Ok(()),
-        },
+            Some(Kind::Zip | Kind::Deb) if depth == MAX_DEPTH => Err(ContainerError::Depth),
+            Some(Kind::Zip) => wheel::walk(place, file, self, depth + 1),
+            Some(Kind::Deb) => deb::walk(place, file, self, depth + 1),
+            Some(Kind::Database) => kernel_db::walk(place, file, self),
+            Some(Kind::Bundle) => {
+                self.bundles(place, Holder::Bundle, Bundles::of_file(file), file)
+            }
+            Some(Kind::Elf) if is_code_object(file)? => {
+                self.object(place, Holder::Bare, String::new(), file)
+            }
+            Some(Kind::Elf) => match Bundles::of_library(file)? {
+                Some(bundles) => self.bundles(place, Holder::Library, bundles, file),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Takes bytes that are to be unpacked off what is left.
+    fn charge(&mut self, what: &str, bytes: u64) -> Result<(), ContainerError> {
+        match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(ContainerError::Bomb { what: what.to_owned(), limit: self.limit }),
+        }
+    }
+
+    fn bundles(
+        &mut self,
+        place: &str,
+        holder: Holder,
+        mut bundles: Bundles<'_>,
+        file: &dyn ReadAt,
+    ) -> Result<(), ContainerError> {
+        while let Some(bundle) = bundles.next_bundle()? {
+            let members: Vec<Member> = bundle.entries.iter().map(member).collect();
+            let group = Group { place, holder, members: &members };
+            let wanted = self.visitor.group(&group);
+            self.charge(place, bundle.unpacked_bytes(&wanted))?;
+            let visitor = &mut *self.visitor;
+            let read =
+                bundle.objects(file, &wanted, |index, object| visitor.object(&group, index, object));
+            // One bundle that is damaged does not hide the others.
+            if let Err(error) = read {
+                self.visitor.problem(place, error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows a code object that stands alone.
+    fn object(
+        &mut self,
+        place: &str,
+        holder: Holder,
+        id: String,
+        object: &dyn ReadAt,
+    ) -> Result<(), ContainerError> {
+        let bytes = object.length();
+        if bytes > MAX_BARE_BYTES {
+            return Err(ContainerError::Archive {
+                offset: 0,
+                what: format!("a code object of {bytes} bytes"),
+                expected: "at most 256 MiB",
+            });
+        }
+        let target = CodeObject::target_of(&object.bytes_at(0, bytes.min(ELF_HEADER_BYTES))?)?;
+        let members = [Member { target: Some(target), id, bytes }];
+        let group = Group { place, holder, members: &members };
+        if self.visitor.group(&group).contains(&0) {
+            self.visitor.object(&group, 0, object);
+        }
+        Ok(())
+    }
+
+    /// Shows a member of an archive, where its first bytes are of interest. `packed` is its size in the archive.
+    fn member(
+        &mut self,
+        place: &str,
+        mut stream: impl Read,
+        packed: u64,
+        depth: u32,
+    ) -> Result<(), ContainerError> {
+        let mut head = Vec::new();
+        stream.by_ref().take(Kind::HEAD as u64).read_to_end(&mut head)?;
+        if Kind::of(&head).is_none() {
+            return Ok(());
+        }
+        let limit = packed.saturating_mul(MAX_GROWTH).clamp(HARMLESS_BYTES, MAX_MEMBER_BYTES);
+        let limit = limit.min(self.left);
+        let mut file = tempfile::tempfile()?;
+        let mut whole = head.as_slice().chain(stream).take(limit + 1);
+        let length = io::copy(&mut whole, &mut file)?;
+        if length > limit {
+            self.left = self.left.saturating_sub(limit);
+            return Err(ContainerError::Bomb { what: place.to_owned(), limit });
+        }
+        self.charge(place, length)?;
+        self.file(place, &FileAt::new(file)?, depth);
+        Ok(())
     }
 }
 
@@ -193,86 +316,8 @@ fn is_code_object(file: &dyn ReadAt) -> io::Result<bool> {
     Ok(file.length() >= 20 && file.bytes_at(18, 2)? == crate::object_file::MACHINE.to_le_bytes())
 }
 
-fn walk_bundles(
-    place: &str,
-    holder: Holder,
-    mut bundles: Bundles<'_>,
-    file: &dyn ReadAt,
-    visitor: &mut dyn Visitor,
-) -> Result<(), ContainerError> {
-    while let Some(bundle) = bundles.next_bundle()? {
-        let members: Vec<Member> = bundle.entries.iter().map(member).collect();
-        let group = Group { place, holder, members: &members };
-        let wanted = visitor.group(&group);
-        // One bundle that is damaged does not hide the others.
-        let read = bundle.objects(file, &wanted, |index, bytes| visitor.object(&group, index, bytes));
-        if let Err(error) = read {
-            visitor.problem(place, error.into());
-        }
-    }
-    Ok(())
-}
-
 fn member(entry: &BundleEntry) -> Member {
     let target = GfxTarget::from_bundle_id(&entry.id).map(CodeTarget::Gfx);
     let target = target.or_else(|| CodeTarget::generic_of_bundle_id(&entry.id));
     Member { target, id: entry.id.clone(), bytes: entry.size }
-}
-
-fn walk_bare(
-    place: &str,
-    file: &dyn ReadAt,
-    visitor: &mut dyn Visitor,
-) -> Result<(), ContainerError> {
-    if file.length() > MAX_BARE_BYTES {
-        return Err(ContainerError::Archive {
-            offset: 0,
-            what: format!("a code object of {} bytes", file.length()),
-            expected: "at most 1 GiB",
-        });
-    }
-    let bytes = file.bytes_at(0, file.length())?;
-    show_object(place, Holder::Bare, String::new(), &bytes, visitor)
-}
-
-/// Shows a code object that stands alone.
-fn show_object(
-    place: &str,
-    holder: Holder,
-    id: String,
-    bytes: &[u8],
-    visitor: &mut dyn Visitor,
-) -> Result<(), ContainerError> {
-    let target = CodeObject::target_of(bytes)?;
-    let members = [Member { target: Some(target), id, bytes: bytes.len() as u64 }];
-    let group = Group { place, holder, members: &members };
-    if visitor.group(&group).contains(&0) {
-        visitor.object(&group, 0, bytes);
-    }
-    Ok(())
-}
-
-/// Shows a member of an archive, where its first bytes are of interest. `packed` is its size in the archive.
-fn walk_member(
-    place: &str,
-    mut stream: impl Read,
-    packed: u64,
-    visitor: &mut dyn Visitor,
-    depth: u32,
-) -> Result<(), ContainerError> {
-    let mut head = Vec::new();
-    stream.by_ref().take(Kind::HEAD as u64).read_to_end(&mut head)?;
-    if Kind::of(&head).is_none() {
-        return Ok(());
-    }
-    let limit = packed.saturating_mul(MAX_GROWTH).max(HARMLESS_BYTES).min(MAX_MEMBER_BYTES);
-    let mut file = tempfile::tempfile()?;
-    let mut whole = head.as_slice().chain(stream).take(limit + 1);
-    let length = io::copy(&mut whole, &mut file)?;
-    if length > limit {
-        return Err(ContainerError::Bomb { member: place.to_owned(), limit });
-    }
-    file.rewind()?;
-    walk_at(place, &FileAt::new(file)?, visitor, depth);
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::FileExt;
 
 /// Bytes that can be read at any offset.
 pub trait ReadAt {
@@ -71,6 +71,45 @@ impl FileAt {
 impl ReadAt for FileAt {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         FileExt::read_at(&self.file, buffer, offset)
+    }
+
+    fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.as_slice().read_at(offset, buffer)
+    }
+
+    fn length(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, buffer)
+    }
+
+    fn length(&self) -> u64 {
+        (**self).length()
+    }
+}
+
+/// A part of a file as a file of its own.
+pub(crate) struct Part<'a> {
+    pub(crate) file: &'a dyn ReadAt,
+    pub(crate) start: u64,
+    pub(crate) length: u64,
+}
+
+impl ReadAt for Part<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.length.saturating_sub(offset);
+        let size = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        self.file.read_at(self.start.saturating_add(offset), &mut buffer[..size])
     }
 
     fn length(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! Wheels, which are zip archives.
 
 use super::read_at::{Range, ReadAt};
-use super::{ContainerError, Visitor, walk_member};
+use super::{ContainerError, Walk};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -12,7 +12,7 @@ const MAX_MEMBERS: usize = 1 << 20;
 pub(super) fn walk(
     place: &str,
     file: &dyn ReadAt,
-    visitor: &mut dyn Visitor,
+    walk: &mut Walk<'_>,
     depth: u32,
 ) -> Result<(), ContainerError> {
     let range = Range { file, at: 0, end: file.length() };
@@ -28,17 +28,18 @@ pub(super) fn walk(
         let member = match archive.by_index(index) {
             Ok(member) => member,
             Err(error) => {
-                visitor.problem(place, damaged(error));
+                walk.visitor.problem(place, damaged(error));
                 continue;
             }
         };
         if !member.is_file() {
             continue;
         }
-        let inside = format!("{place}!/{}", member.name());
+        let name = String::from_utf8_lossy(member.name_raw()).into_owned();
+        let inside = format!("{place}!/{name}");
         let packed = member.compressed_size();
-        if let Err(error) = walk_member(&inside, member, packed, visitor, depth) {
-            visitor.problem(&inside, error);
+        if let Err(error) = walk.member(&inside, member, packed, depth) {
+            walk.visitor.problem(&inside, error);
         }
     }
     Ok(())
