@@ -161,7 +161,7 @@ impl<'data> CodeObject<'data> {
         } else if kind == elf::STT_FUNC.0 {
             match self.bytes_at(address, size) {
                 Some(code) => {
-                    found.functions.entry(address).or_insert((name, code));
+                    found.functions.insert((address, code.len(), name), code);
                 }
                 None => self.lost_symbols += 1,
             }
@@ -224,7 +224,9 @@ impl<'data> CodeObject<'data> {
 /// Symbols while they are collected.
 #[derive(Debug, Default)]
 struct Symbols<'data> {
-    functions: BTreeMap<u64, (&'data [u8], &'data [u8])>,
+    /// Code by address, size and name. An empty kernel stands at the address of the function behind it, and
+    /// both tables of symbols name the same ones.
+    functions: BTreeMap<(u64, usize, &'data [u8]), &'data [u8]>,
     descriptors: BTreeMap<&'data [u8], (u64, KernelDescriptor)>,
 }
 
@@ -233,11 +235,11 @@ impl<'data> Symbols<'data> {
     /// its entry is where the descriptor says, and where another function begins there, that is its code.
     fn finish(mut self) -> Vec<Function<'data>> {
         let codes: BTreeMap<u64, &[u8]> =
-            self.functions.iter().map(|(&address, &(_, code))| (address, code)).collect();
+            self.functions.iter().map(|(&(address, ..), &code)| (address, code)).collect();
         let mut functions: Vec<Function<'data>> = self
             .functions
             .into_iter()
-            .map(|(address, (name, code))| Function {
+            .map(|((address, _, name), code)| Function {
                 name: String::from_utf8_lossy(name),
                 address,
                 code,

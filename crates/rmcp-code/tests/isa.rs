@@ -218,3 +218,29 @@ fn rows_decode_to_themselves() {
         assert!(rows > 1500 && decoded * 100 > rows * 95, "{}: {decoded} of {rows}", target.name());
     }
 }
+
+#[test]
+fn an_empty_kernel_does_not_hide_the_function_behind_it() {
+    // Give `copy`, the first kernel, no size: `collatz` behind it keeps its code, and `copy` is a stub.
+    let mut bytes = file("gfx1030.co");
+    let size = CodeObject::parse(&bytes).unwrap().functions().iter().map(|f| f.code.len()).max();
+    let object = CodeObject::parse(&bytes).unwrap();
+    let copy = object.kernels().find(|kernel| kernel.name == "copy").unwrap();
+    let behind = object.functions().iter().find(|f| f.address > copy.address).unwrap();
+    let (from, to, behind) = (copy.address, behind.address, behind.name.clone().into_owned());
+    let (length, whole) = (copy.code.len() as u64, object.functions().len());
+    // A symbol is its value and its size, one behind the other.
+    let old = [from.to_le_bytes(), length.to_le_bytes()].concat();
+    let new = [to.to_le_bytes(), [0; 8]].concat();
+    let places: Vec<usize> =
+        (0..bytes.len() - 16).filter(|&at| bytes[at..at + 16] == old[..]).collect();
+    assert_eq!(places.len(), 2, "both tables of symbols have it");
+    for at in places {
+        bytes[at..at + 16].copy_from_slice(&new);
+    }
+    let object = CodeObject::parse(&bytes).unwrap();
+    assert_eq!(object.functions().len(), whole);
+    assert!(object.kernels().find(|kernel| kernel.name == "copy").unwrap().is_stub());
+    let behind = object.functions().iter().find(|f| f.name == behind).unwrap();
+    assert!(!behind.code.is_empty() && size >= Some(behind.code.len()));
+}

@@ -3,6 +3,7 @@
 //! Designed for a pass over hundreds of megabytes: one load from a table by format and opcode, one mask, and
 //! one look at each operand that may be a literal. Nothing is allocated.
 
+use super::fast::{self, Fast};
 use super::format::{FIELDS, FORMATS, Format};
 use super::operand::Operand;
 use super::row::{CATEGORY, Kind, Row, Slot, implicit};
@@ -73,6 +74,7 @@ pub struct Isa {
     target: Target,
     /// For each format the row of each opcode, `NONE` where there is none.
     index: [Vec<u16>; FORMATS],
+    fast: &'static [Fast],
 }
 
 const NONE: u16 = u16::MAX;
@@ -93,7 +95,7 @@ impl Isa {
                 of_format[usize::from(row.opcode)] = at;
             }
         }
-        Self { target, index }
+        Self { target, index, fast: fast::rows() }
     }
 
     /// The target.
@@ -104,6 +106,12 @@ impl Isa {
     /// Returns all rows of the tables, of every target, by their index.
     pub(crate) fn all_rows(&self) -> impl Iterator<Item = &'static Row> {
         ROWS.iter()
+    }
+
+    /// The row of an instruction for the hot path.
+    #[inline]
+    pub(crate) fn fast(&self, instruction: &Instruction) -> &'static Fast {
+        &self.fast[usize::from(instruction.index)]
     }
 
     /// Returns whether the target has the very row of an instruction of another target: then it decodes to
@@ -125,8 +133,33 @@ impl Isa {
     ///
     /// # Errors
     /// [`DecodeError`] where the target has no such instruction, as LLVM's disassembler sees it.
-    #[inline(always)]
+    #[inline]
     pub fn decode(&self, words: &[u32]) -> Result<Instruction, DecodeError> {
+        let mut instruction = self.nothing();
+        self.decode_into(words, &mut instruction)?;
+        Ok(instruction)
+    }
+
+    /// Returns an instruction to decode into.
+    pub(crate) fn nothing(&self) -> Instruction {
+        Instruction {
+            index: 0,
+            target: self.target,
+            row: &ROWS[0],
+            word: 0,
+            extra: [0; 3],
+            dwords: 0,
+        }
+    }
+
+    /// Decodes into an instruction that is there already: copying one takes as long as decoding it. On an
+    /// error what is there means nothing.
+    #[inline]
+    pub(crate) fn decode_into(
+        &self,
+        words: &[u32],
+        into: &mut Instruction,
+    ) -> Result<(), DecodeError> {
         let Some(&first) = words.first() else { return Err(DecodeError::Truncated) };
         let second = words.get(1).copied().unwrap_or(0);
         let mut word = u64::from(first) | u64::from(second) << 32;
@@ -141,12 +174,13 @@ impl Isa {
         let opcode = format.opcode(word);
         let at = self.index[format as usize].get(opcode).copied().unwrap_or(NONE);
         let Some(row) = ROWS.get(usize::from(at)) else {
-            return self.decode_bare(format, opcode, first);
+            return self.decode_bare(format, opcode, first, into);
         };
-        let reserved = (word ^ MASKS[usize::from(row.value)]) & MASKS[usize::from(row.fixed)];
+        let fast = &self.fast[usize::from(at)];
+        let reserved = fast.reserved(word);
         if reserved != 0 {
             if row.slots == 0 && format.dwords() == 2 && format.is_vector_arithmetic() {
-                return self.decode_bare(format, opcode, first);
+                return self.decode_bare(format, opcode, first, into);
             }
             return Err(DecodeError::Reserved { name: row.name(), bits: reserved });
         }
@@ -154,48 +188,13 @@ impl Isa {
             // A load into LDS has no register for a status.
             return Err(DecodeError::Reserved { name: row.name(), bits: 1 << 55 });
         }
-        let mut literal = false;
-        for slot in row.slots() {
-            match slot.kind {
-                Kind::Source | Kind::ScalarAddress => {
-                    let value = FIELDS[usize::from(slot.field)].get(word);
-                    let category = CATEGORY[(value & 0x1ff) as usize];
-                    // The upper half of FLAT_SCRATCH begins no pair.
-                    if category > 15
-                        || (value == 231 && slot.width > 1)
-                        || slot.reject >> category & 1 != 0
-                        || slot.width > 2 && !tuple_fits(value, slot.width)
-                    {
-                        return Err(bad_operand(row, slot, value));
-                    }
-                    literal |= value == 255;
-                }
-                Kind::Scaled => {
-                    let value = FIELDS[usize::from(slot.field)].get(word);
-                    if !tuple_fits(value, slot.width) {
-                        return Err(bad_operand(row, slot, value));
-                    }
-                }
-                Kind::Sdwa if word >> sdwa_bit(slot) & 1 != 0 => {
-                    let value = FIELDS[usize::from(slot.field)].get(word);
-                    if CATEGORY[(value & 0x1ff) as usize] > 15 || value == 255 {
-                        return Err(bad_operand(row, slot, value));
-                    }
-                }
-                Kind::Literal => literal = true,
-                _ => {}
-            }
+        let Some(literal) = fast.reads(word) else { return Err(bad_operand(row, word)) };
+        if fast.slow {
+            check_sdwa(row, word)?;
         }
         let mut extra = [0; 3];
         if format == Format::Mimg {
-            // Further addresses, four to a dword.
-            let more = ((first >> 1) & 3) as usize;
-            let Some(behind) = words.get(2..2 + more) else { return Err(DecodeError::Truncated) };
-            extra[..more].copy_from_slice(behind);
-            #[expect(clippy::cast_possible_truncation, reason = "three at most")]
-            {
-                dwords += more as u8;
-            }
+            (extra, dwords) = further_addresses(words)?;
         } else if literal {
             let Some(&value) = words.get(usize::from(dwords)) else {
                 return Err(DecodeError::Truncated);
@@ -203,7 +202,13 @@ impl Isa {
             extra[0] = value;
             dwords += 1;
         }
-        Ok(Instruction { index: at, target: self.target, row, word, extra, dwords })
+        into.index = at;
+        into.target = self.target;
+        into.row = row;
+        into.word = word;
+        into.extra = extra;
+        into.dwords = dwords;
+        Ok(())
     }
 
     /// Decodes VOP1's opcodes without operands (`v_nop`): what stands in their source does not matter, even
@@ -214,7 +219,8 @@ impl Isa {
         format: Format,
         opcode: usize,
         first: u32,
-    ) -> Result<Instruction, DecodeError> {
+        into: &mut Instruction,
+    ) -> Result<(), DecodeError> {
         #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
         let error = DecodeError::Opcode { format, opcode: opcode as u16 };
         if !matches!(format, Format::Vop1Dpp | Format::Vop1Dpp8 | Format::Vop1Sdwa) {
@@ -225,14 +231,10 @@ impl Isa {
         let row = ROWS.get(usize::from(at)).filter(|row| row.slots == 0).ok_or(error)?;
         let (fixed, value) = row.fixed_bits();
         match (word ^ value) & fixed {
-            0 => Ok(Instruction {
-                index: at,
-                target: self.target,
-                row,
-                word,
-                extra: [0; 3],
-                dwords: 1,
-            }),
+            0 => {
+                *into = Instruction { index: at, row, word, dwords: 1, ..self.nothing() };
+                Ok(())
+            }
             bits => Err(DecodeError::Reserved { name: row.name(), bits }),
         }
     }
@@ -243,26 +245,45 @@ const fn sdwa_bit(slot: &Slot) -> u32 {
     if slot.field == super::format::X_SRC0 { 55 } else { 63 }
 }
 
-/// Returns whether a tuple of scalar registers ends before the SGPRs (106) or the TTMPs (124) do. VCC and EXEC
-/// are pairs.
-const fn tuple_fits(value: u32, width: u8) -> bool {
-    use super::operand::{EXEC, M0, NULL, TTMP, VCC, aligned};
-    if value > 127 || value == NULL {
-        return true;
-    }
-    let first = aligned(value, width);
-    let end = first + width as u32;
-    match first {
-        0..VCC => end <= VCC,
-        TTMP..=123 => end <= M0,
-        VCC | EXEC => width <= 2,
-        _ => width == 1,
-    }
+/// Reads the further addresses of an image instruction, four to a dword, and returns its length with them.
+fn further_addresses(words: &[u32]) -> Result<([u32; 3], u8), DecodeError> {
+    let mut extra = [0; 3];
+    let more = ((words[0] >> 1) & 3) as usize;
+    let behind = words.get(2..2 + more).ok_or(DecodeError::Truncated)?;
+    extra[..more].copy_from_slice(behind);
+    #[expect(clippy::cast_possible_truncation, reason = "three at most")]
+    Ok((extra, 2 + more as u8))
 }
 
+/// Looks at SDWA's scalar sources, which cannot be literals.
+fn check_sdwa(row: &'static Row, word: u64) -> Result<(), DecodeError> {
+    for slot in row.slots().iter().filter(|slot| slot.kind == Kind::Sdwa) {
+        let value = FIELDS[usize::from(slot.field)].get(word);
+        let scalar = word >> sdwa_bit(slot) & 1 != 0;
+        if scalar && (CATEGORY[(value & 0x1ff) as usize] > 15 || value == 255) {
+            let field = FIELDS[usize::from(slot.field)].name;
+            return Err(DecodeError::Operand { name: row.name(), field, value });
+        }
+    }
+    Ok(())
+}
+
+/// Finds the operand that is none.
 #[cold]
-fn bad_operand(row: &'static Row, slot: &Slot, value: u32) -> DecodeError {
-    DecodeError::Operand { name: row.name(), field: FIELDS[usize::from(slot.field)].name, value }
+fn bad_operand(row: &'static Row, word: u64) -> DecodeError {
+    let named = |slot: &&Slot| matches!(slot.kind, Kind::Source | Kind::ScalarAddress);
+    let value = |slot: &Slot| FIELDS[usize::from(slot.field)].get(word);
+    let bad = |slot: &&Slot| {
+        let category = CATEGORY[(value(slot) & 0x1ff) as usize];
+        category > 15 || slot.reject >> category & 1 != 0
+    };
+    // Where no category is wrong, it is the first tuple that does not fit.
+    let slots = row.slots();
+    let slot = slots.iter().filter(named).find(bad);
+    let slot = slot.or_else(|| slots.iter().find(|slot| slot.width > 1));
+    let (field, value) =
+        slot.map_or(("operand", 0), |slot| (FIELDS[usize::from(slot.field)].name, value(slot)));
+    DecodeError::Operand { name: row.name(), field, value }
 }
 
 impl Row {

@@ -2,6 +2,7 @@
 
 mod buffer_format;
 mod decode;
+mod fast;
 pub mod format;
 mod operand;
 mod row;

@@ -99,7 +99,8 @@ fn write_slot(
             // Read-only registers of the hardware are no constants here.
             let bare = match operand {
                 Operand::Constant(value) => !matches!(value, 128..=208 | 240..=248),
-                Operand::Literal(_) => false,
+                // A literal that a field could have held is an expression to LLVM.
+                Operand::Literal(value) => constant::is_marked(value, slot.ty),
                 _ => true,
             };
             let open = match (modifiers.negative, modifiers.absolute) {

@@ -126,7 +126,9 @@ impl Judge {
             // Several kernels may share their code.
             let before = at.checked_sub(1).map(|before| &object.functions()[before]);
             let shared = before.is_some_and(|before| {
-                before.address == function.address && before.kernel == function.kernel
+                before.address == function.address
+                    && before.code.len() == function.code.len()
+                    && before.kernel == function.kernel
             });
             let own = match facts.last() {
                 Some(last) if shared => last.clone(),
@@ -161,20 +163,21 @@ impl Judge {
             .extend(words.map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
         self.flow.clear(self.words.len());
         self.calls.clear();
+        let mut instruction = self.built_for.nothing();
         let mut place = 0;
         while place < self.words.len() {
             let Ok(dword) = u32::try_from(place) else { break };
             let address = function.address.wrapping_add(place as u64 * 4);
             facts.instructions += 1;
-            let Ok(instruction) = self.built_for.decode(&self.words[place..]) else {
+            if self.built_for.decode_into(&self.words[place..], &mut instruction).is_err() {
                 self.unreadable += 1;
                 self.flow.push(Step::bad(dword));
                 place += 1;
                 continue;
-            };
+            }
             let row_class = self.classes[usize::from(instruction.index())];
             place += usize::from(instruction.dwords());
-            let step = Step::new(&instruction, row_class, dword, wave);
+            let step = Step::new(self.built_for, &instruction, row_class, dword, wave);
             if row_class & class::CALLS != 0 {
                 let next = function.address.wrapping_add(place as u64 * 4);
                 self.calls.note(&instruction, next);

@@ -2,7 +2,7 @@
 
 use super::flow::NONE;
 use crate::isa::format::Format;
-use crate::isa::{Instruction, Isa, Row, ScalarSet, Wave};
+use crate::isa::{Instruction, Isa, M0, Row, ScalarSet, Wave};
 
 /// What an instruction is to the rules, as bits.
 pub(super) mod class {
@@ -136,7 +136,13 @@ pub(super) fn classify(row: &Row) -> u32 {
 impl Step {
     /// Makes the step of an instruction, whose row is of this class, at a place of its function.
     #[inline]
-    pub(super) fn new(instruction: &Instruction, row: u32, place: u32, wave: Wave) -> Self {
+    pub(super) fn new(
+        isa: &Isa,
+        instruction: &Instruction,
+        row: u32,
+        place: u32,
+        wave: Wave,
+    ) -> Self {
         use class::*;
         let mut class = row;
         let mut target = -1;
@@ -148,11 +154,19 @@ impl Step {
             let next = place + u32::from(instruction.dwords());
             target = next.cast_signed() + i32::from(instruction.constant().cast_signed());
         } else {
-            (defs, uses) = instruction.scalars(wave);
-            if class & SALU != 0 && instruction.writes_exec_implicitly() {
-                // LLVM asks for the registers that a scalar instruction names.
-                let named = instruction.named_scalar_defs(wave);
-                defs = named;
+            // LLVM asks for the registers that a scalar instruction names, and for all of a vector one.
+            let fast = isa.fast(instruction);
+            if fast.is_slow() {
+                defs = instruction.named_scalar_defs(wave);
+                uses = instruction.scalars(wave).1;
+            } else {
+                (defs, uses) = fast.scalars(instruction.word, wave);
+            }
+            if class & (VALU | SMEM) != 0 {
+                defs.add(fast.implicit_defs(wave));
+            }
+            if class & (VMEM | FLAT) != 0 && instruction.loads_lds() {
+                uses.add(ScalarSet::range(M0, 1));
             }
         }
         if class & CLAUSE != 0 {

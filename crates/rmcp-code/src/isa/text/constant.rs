@@ -67,27 +67,35 @@ fn is_small(value: i32) -> bool {
     (-16..=64).contains(&value)
 }
 
-/// Writes a literal. Where it is one that a field could have held, LLVM says that it is none.
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
+const fn lower(value: u32) -> u16 {
+    value as u16
+}
+
+/// Returns whether a literal is a value that a field could have held. LLVM marks such as `lit(...)`.
+pub(super) fn is_marked(value: u32, ty: Type) -> bool {
+    let half = lower(value);
+    match ty {
+        Type::B32 | Type::I16 => is_small(value.cast_signed()) || F32.contains(&value),
+        Type::B64 => value <= 64,
+        Type::F64 => false,
+        Type::F16 => is_small(i32::from(half.cast_signed())) || F16.contains(&half),
+        Type::V2f16 => is_small(value.cast_signed()) || (value >> 16 == 0 && F16.contains(&half)),
+    }
+}
+
+/// Writes a literal, as an operand of this type sees it.
 pub(super) fn write_literal(value: u32, ty: Type, f: &mut impl Write) -> fmt::Result {
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
-    let half = value as u16;
-    let b32 = is_small(value.cast_signed()) || F32.contains(&value);
-    let (inline, shown) = match ty {
-        Type::B32 => (b32, value),
-        Type::B64 => (value <= 64, value),
+    if is_marked(value, ty) {
+        return write!(f, "lit({value:#x})");
+    }
+    match ty {
         Type::F64 => match F64_HIGH.iter().position(|&high| high == value) {
-            Some(at) => return f.write_str(FLOATS[at]),
-            None if value == 0 => return f.write_str("0"),
-            None => (false, value),
+            Some(at) => f.write_str(FLOATS[at]),
+            None if value == 0 => f.write_str("0"),
+            None => write!(f, "{value:#x}"),
         },
-        Type::I16 => (b32, u32::from(half)),
-        Type::F16 => {
-            (is_small(i32::from(half.cast_signed())) || F16.contains(&half), u32::from(half))
-        }
-        Type::V2f16 => {
-            let float = value >> 16 == 0 && F16.contains(&half);
-            (is_small(value.cast_signed()) || float, value)
-        }
-    };
-    if inline { write!(f, "lit({value:#x})") } else { write!(f, "{shown:#x}") }
+        Type::I16 | Type::F16 => write!(f, "{:#x}", lower(value)),
+        Type::B32 | Type::B64 | Type::V2f16 => write!(f, "{value:#x}"),
+    }
 }
