@@ -4,7 +4,8 @@
 //! some seconds in every test run.
 
 use rmcp_code::CodeObject;
-use rmcp_code::isa::{Isa, Target, Wave, words_of};
+use rmcp_code::container::{ContainerError, Group, ReadAt, Visitor, walk};
+use rmcp_code::isa::{Isa, Target as Gpu, Wave, words_of};
 use rmcp_code::rules::judge;
 use rmcp_diagnose::LogContext;
 use rmcp_host::log::{LogScanner, parse_kmsg, parse_pasted};
@@ -17,13 +18,14 @@ use std::sync::LazyLock;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const ALL: [Target; 15] = [
+pub(crate) const ALL: [Target; 16] = [
     ("kfd_properties", kfd_properties),
     ("kernel_log", kernel_log),
     ("kernel_cmdline", kernel_cmdline),
     ("signatures", signatures),
     ("pasted", pasted),
     ("bundles", bundles),
+    ("containers", containers),
     ("instructions", instructions),
     ("code_objects", code_objects),
     ("boot_files", boot_files),
@@ -95,10 +97,46 @@ fn bundles(bytes: &[u8]) {
     }
 }
 
+/// Wants everything, reads it, and adds it up.
+struct Greedy {
+    read: u64,
+}
+
+impl Visitor for Greedy {
+    fn group(&mut self, group: &Group<'_>) -> Vec<usize> {
+        (0..group.members.len()).collect()
+    }
+
+    fn object(&mut self, group: &Group<'_>, member: usize, object: &dyn ReadAt) {
+        assert_eq!(group.members[member].bytes, object.length(), "{group:?}");
+        let bytes = object.bytes_at(0, object.length()).expect("what is shown is there");
+        self.read += bytes.len() as u64;
+    }
+
+    fn problem(&mut self, _place: &str, error: ContainerError) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// Whatever stands in a file, what comes out of it is bounded by its size.
+fn containers(bytes: &[u8]) {
+    let magics: [&[u8]; 5] =
+        [b"", b"CCOB", b"PK\x03\x04", b"!<arch>\ndebian-binary", b"SQLite format 3\0"];
+    for magic in magics {
+        let mut file = bytes.to_vec();
+        let length = magic.len().min(file.len());
+        file[..length].copy_from_slice(&magic[..length]);
+        let mut greedy = Greedy { read: 0 };
+        walk("fuzz", &file, &mut greedy);
+        let limit = (file.len() as u64 * 250).max(64 << 20) + file.len() as u64;
+        assert!(greedy.read <= limit, "{} bytes of {}", greedy.read, file.len());
+    }
+}
+
 /// An instruction is read from its own words alone, and every instruction has a text.
 fn instructions(bytes: &[u8]) {
     let words = words_of(bytes);
-    for target in [Target::Gfx1010, Target::Gfx1013, Target::Gfx1030] {
+    for target in [Gpu::Gfx1010, Gpu::Gfx1013, Gpu::Gfx1030] {
         let isa = Isa::of(target);
         for at in 0..words.len().min(64) {
             let Ok(instruction) = isa.decode(&words[at..]) else { continue };
@@ -123,7 +161,7 @@ fn code_objects(bytes: &[u8]) {
     for function in object.functions() {
         assert!(function.code.len() <= bytes.len());
     }
-    let judgement = judge(&object, Target::Gfx1030, Target::Gfx1010);
+    let judgement = judge(&object, Gpu::Gfx1030, Gpu::Gfx1010);
     assert_eq!(judgement.kernels.len(), object.kernels().count());
     for kernel in &judgement.kernels {
         for (own, all) in kernel.own.iter().zip(&kernel.hits) {

@@ -115,7 +115,8 @@ fn walk_entries(
         let name = String::from_utf8_lossy(&name);
         let inside = format!("{place}!/{}", name.trim_start_matches("./"));
         // A member has no packed size of its own.
-        if let Err(error) = walk.member(&inside, entry, packed, depth) {
+        let sizes = (packed, entry.size());
+        if let Err(error) = walk.member(&inside, entry, sizes, depth) {
             walk.visitor.problem(&inside, error);
         }
     }

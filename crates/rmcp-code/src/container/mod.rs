@@ -283,12 +283,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Shows a member of an archive, where its first bytes are of interest. `packed` is its size in the archive.
+    /// Shows a member of an archive, where its first bytes are of interest. `packed` is its size in the archive,
+    /// `size` what it unpacks to.
     fn member(
         &mut self,
         place: &str,
         mut stream: impl Read,
-        packed: u64,
+        (packed, size): (u64, u64),
         depth: u32,
     ) -> Result<(), ContainerError> {
         let mut head = Vec::new();
@@ -306,6 +307,13 @@ impl Walk<'_> {
             return Err(ContainerError::Bomb { what: place.to_owned(), limit });
         }
         self.charge(place, length)?;
+        if length != size {
+            return Err(ContainerError::Archive {
+                offset: 0,
+                what: format!("member of {length} bytes where {size} are promised"),
+                expected: "a whole archive",
+            });
+        }
         self.file(place, &FileAt::new(file)?, depth);
         Ok(())
     }

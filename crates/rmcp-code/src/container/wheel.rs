@@ -37,8 +37,8 @@ pub(super) fn walk(
         }
         let name = String::from_utf8_lossy(member.name_raw()).into_owned();
         let inside = format!("{place}!/{name}");
-        let packed = member.compressed_size();
-        if let Err(error) = walk.member(&inside, member, packed, depth) {
+        let sizes = (member.compressed_size(), member.size());
+        if let Err(error) = walk.member(&inside, member, sizes, depth) {
             walk.visitor.problem(&inside, error);
         }
     }
