@@ -5,7 +5,7 @@
 
 use rmcp_code::CodeObject;
 use rmcp_code::container::{ContainerError, Group, ReadAt, Visitor, walk};
-use rmcp_code::isa::{Isa, Target as Gpu, Wave, words_of};
+use rmcp_code::isa::{self, Isa, Wave, words_of};
 use rmcp_code::rules::judge;
 use rmcp_diagnose::LogContext;
 use rmcp_host::log::{LogScanner, parse_kmsg, parse_pasted};
@@ -136,7 +136,7 @@ fn containers(bytes: &[u8]) {
 /// An instruction is read from its own words alone, and every instruction has a text.
 fn instructions(bytes: &[u8]) {
     let words = words_of(bytes);
-    for target in [Gpu::Gfx1010, Gpu::Gfx1013, Gpu::Gfx1030] {
+    for target in [isa::Target::Gfx1010, isa::Target::Gfx1013, isa::Target::Gfx1030] {
         let isa = Isa::of(target);
         for at in 0..words.len().min(64) {
             let Ok(instruction) = isa.decode(&words[at..]) else { continue };
@@ -161,7 +161,7 @@ fn code_objects(bytes: &[u8]) {
     for function in object.functions() {
         assert!(function.code.len() <= bytes.len());
     }
-    let judgement = judge(&object, Gpu::Gfx1030, Gpu::Gfx1010);
+    let judgement = judge(&object, isa::Target::Gfx1030, isa::Target::Gfx1010);
     assert_eq!(judgement.kernels.len(), object.kernels().count());
     for kernel in &judgement.kernels {
         for (own, all) in kernel.own.iter().zip(&kernel.hits) {

@@ -1,7 +1,8 @@
 //! GPU code objects from bytes.
 //!
-//! Today: which targets a library holds code for, read from the headers of its offload bundles alone
-//! ([`summarize_bundles`]). Nothing here trusts a byte: every offset, size and count in a file is checked
+//! Which targets a library holds code for, read from the headers of its offload bundles alone
+//! ([`summarize_bundles`]); the kernels of one code object ([`CodeObject`]); their instructions, for RDNA1 and
+//! RDNA2 ([`isa`]); and what can go wrong when they run on another card ([`rules`]). Nothing here trusts a byte: every offset, size and count in a file is checked
 //! against the file and against a limit whose reason is written beside it.
 
 mod bundle;
@@ -10,6 +11,7 @@ pub mod container;
 pub mod isa;
 mod object_file;
 pub mod rules;
+pub mod scan;
 
 pub use bundle::{BundleEntry, BundleError, parse_bundle_header};
 pub use ccob::{CompressedHeader, Method, parse_compressed_header};

@@ -16,6 +16,8 @@ mod hazards;
 mod judge;
 mod rule;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use judge::{Judge, Judgement, KernelJudgement, RuleHits, Site, judge};
 pub use rule::{RULES, Rule, Severity};

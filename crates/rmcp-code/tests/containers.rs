@@ -65,7 +65,8 @@ fn containers() -> Vec<(&'static str, Vec<u8>, &'static str, Holder)> {
     let inside = library(".hip_fatbin", std::slice::from_ref(&plain));
     let members: [(&str, &[u8]); 2] = [("x/METADATA", b"Name: x"), ("x/libx.so", &inside)];
     let (lib, bun) = (Holder::Library, Holder::Bundle);
-    let mut all = vec![("library", inside.clone(), "file", lib), ("bundle", plain.clone(), "file", bun)];
+    let mut all =
+        vec![("library", inside.clone(), "file", lib), ("bundle", plain.clone(), "file", bun)];
     for (name, version, method) in [
         ("CCOB 1, zlib", 1, 0),
         ("CCOB 1, zstd", 1, 1),
@@ -86,10 +87,7 @@ fn containers() -> Vec<(&'static str, Vec<u8>, &'static str, Holder)> {
     let wheel = wheel(&members);
     all.push(("wheel in a deb", deb(".xz", &[("x.whl", &wheel)]), "file!/x.whl!/x/libx.so", lib));
     let (old, new) = pair();
-    let rows = [
-        ("conv.o", bzip2(&old), i64::try_from(old.len()).unwrap()),
-        ("gemm.o", new, 0),
-    ];
+    let rows = [("conv.o", bzip2(&old), i64::try_from(old.len()).unwrap()), ("gemm.o", new, 0)];
     all.push(("database", kernel_db(&rows), "file", Holder::Database));
     all
 }
@@ -147,7 +145,8 @@ fn every_cut_is_an_error_or_less() {
     for (name, file, _, _) in containers() {
         let whole = shown(&file).objects.len();
         // Every length near the ends of headers, and many in between.
-        let lengths = (0..file.len()).filter(|at| *at < 600 || at % 97 == 0 || at + 120 > file.len());
+        let lengths =
+            (0..file.len()).filter(|at| *at < 600 || at % 97 == 0 || at + 120 > file.len());
         for length in lengths {
             let shown = shown(&file[..length]);
             assert!(shown.objects.iter().all(|object| sums.contains(&object.3)), "{name} {length}");
@@ -172,9 +171,15 @@ fn errors_name_offset_and_field() {
     for (file, expected) in [
         (lying, "number of bundle entries at offset 0x18 is 5000, expected at most 1024"),
         (long, "code object of the bundle at offset 0x0 ends behind the end of the data"),
-        (package, "member `debian-binary` ends behind the file at offset 0x8; expected a whole package"),
+        (
+            package,
+            "member `debian-binary` ends behind the file at offset 0x8; expected a whole package",
+        ),
         (size, "size of a member is `-1` at offset 0x38; expected a decimal number"),
-        (b"!<arch>\ndebian-binary".to_vec(), "no member `data.tar` at offset 0x8; expected a package as dpkg-deb makes it"),
+        (
+            b"!<arch>\ndebian-binary".to_vec(),
+            "no member `data.tar` at offset 0x8; expected a package as dpkg-deb makes it",
+        ),
     ] {
         assert_eq!(shown(&file).problems, [("file".to_owned(), expected.to_owned())]);
     }

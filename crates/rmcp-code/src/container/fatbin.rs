@@ -136,7 +136,8 @@ fn next_magic(file: &dyn ReadAt, at: u64, end: u64) -> Result<Option<u64>, Bundl
             bytes[place..].starts_with(ccob::MAGIC) || bytes[place..].starts_with(bundle::MAGIC)
         };
         let places = (0..bytes.len().saturating_sub(3)).step_by(8);
-        let found = if at % 8 == 0 { places.into_iter().find(|&place| starts(place)) } else { None };
+        let found =
+            if at % 8 == 0 { places.into_iter().find(|&place| starts(place)) } else { None };
         match found {
             Some(place) => return Ok(Some(at + place as u64)),
             // Bundles that are not aligned do happen where several were joined by hand.
@@ -273,7 +274,8 @@ impl Bundle {
                 expected: "one behind the code object before it",
             })?;
             let failed = |error: io::Error| failed(self.offset, &error);
-            let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink()).map_err(failed)?;
+            let skipped =
+                io::copy(&mut stream.by_ref().take(skip), &mut io::sink()).map_err(failed)?;
             bytes.clear();
             let size = stream.by_ref().take(entry.size).read_to_end(&mut bytes).map_err(failed)?;
             if skipped < skip || (size as u64) < entry.size {
@@ -325,6 +327,5 @@ fn count_targets(entries: &[BundleEntry], summary: &mut BundleSummary) {
 }
 
 fn read(file: &dyn ReadAt, offset: u64, size: u64) -> Result<Vec<u8>, BundleError> {
-    file.bytes_at(offset, size)
-        .map_err(|error| BundleError::Io { offset, what: error.to_string() })
+    file.bytes_at(offset, size).map_err(|error| BundleError::Io { offset, what: error.to_string() })
 }

@@ -64,10 +64,13 @@ fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)?;
     let mut looks = 0;
-    connection.progress_handler(STEPS, Some(move || {
-        looks += 1;
-        looks > MAX_LOOKS
-    }))?;
+    connection.progress_handler(
+        STEPS,
+        Some(move || {
+            looks += 1;
+            looks > MAX_LOOKS
+        }),
+    )?;
     Ok(connection)
 }
 
@@ -78,9 +81,10 @@ fn unpack(name: &str, blob: &[u8], size: i64) -> Result<Vec<u8>, ContainerError>
     }
     let wrong = |what: String| ContainerError::Database(format!("{}: {what}", name.escape_debug()));
     let limit = (blob.len() as u64).saturating_mul(MAX_GROWTH).clamp(1 << 20, MAX_BARE_BYTES);
-    let size = u64::try_from(size).ok().filter(|&size| size <= limit).ok_or_else(|| {
-        wrong(format!("uncompressed_size is {size}, expected 0 to {limit}"))
-    })?;
+    let size = u64::try_from(size)
+        .ok()
+        .filter(|&size| size <= limit)
+        .ok_or_else(|| wrong(format!("uncompressed_size is {size}, expected 0 to {limit}")))?;
     let mut bytes = Vec::new();
     bzip2::read::BzDecoder::new(blob)
         .take(size + 1)

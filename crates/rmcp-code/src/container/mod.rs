@@ -8,7 +8,7 @@
 mod deb;
 pub mod fatbin;
 mod kernel_db;
-mod read_at;
+pub(crate) mod read_at;
 mod wheel;
 
 pub use fatbin::{Bundle, Bundles, summarize_bundles};
@@ -143,9 +143,7 @@ pub fn is_container(file: &dyn ReadAt) -> io::Result<bool> {
     Ok(match Kind::of(&head) {
         None => false,
         // Headers that cannot be read are for `walk` to complain about.
-        Some(Kind::Elf) => {
-            is_code_object(file)? || !matches!(Bundles::of_library(file), Ok(None))
-        }
+        Some(Kind::Elf) => is_code_object(file)? || !matches!(Bundles::of_library(file), Ok(None)),
         Some(_) => true,
     })
 }
@@ -211,9 +209,7 @@ impl Walk<'_> {
             Some(Kind::Zip) => wheel::walk(place, file, self, depth + 1),
             Some(Kind::Deb) => deb::walk(place, file, self, depth + 1),
             Some(Kind::Database) => kernel_db::walk(place, file, self),
-            Some(Kind::Bundle) => {
-                self.bundles(place, Holder::Bundle, Bundles::of_file(file), file)
-            }
+            Some(Kind::Bundle) => self.bundles(place, Holder::Bundle, Bundles::of_file(file), file),
             Some(Kind::Elf) if is_code_object(file)? => {
                 self.object(place, Holder::Bare, String::new(), file)
             }
@@ -248,8 +244,8 @@ impl Walk<'_> {
             let wanted = self.visitor.group(&group);
             self.charge(place, bundle.unpacked_bytes(&wanted))?;
             let visitor = &mut *self.visitor;
-            let read =
-                bundle.objects(file, &wanted, |index, object| visitor.object(&group, index, object));
+            let read = bundle
+                .objects(file, &wanted, |index, object| visitor.object(&group, index, object));
             // One bundle that is damaged does not hide the others.
             if let Err(error) = read {
                 self.visitor.problem(place, error.into());

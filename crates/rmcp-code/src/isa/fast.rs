@@ -2,8 +2,8 @@
 //!
 //! Made from the tables once for each process. What is rare stays with the slots.
 
-use super::decode::Wave;
 use super::format::{FIELDS, Format, SOFFSET7};
+use super::instruction::Wave;
 use super::operand::{EXEC, M0, NULL, ScalarSet, TTMP, VCC, aligned};
 use super::row::{Access, CATEGORY, Kind, Row, Slot, implicit};
 use super::tables::{MASKS, ROWS};

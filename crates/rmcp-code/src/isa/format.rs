@@ -266,54 +266,36 @@ impl Format {
     /// Returns the format of an instruction from its first two words, `None` where the bits are no encoding.
     #[inline]
     pub const fn of(word: u64) -> Option<Self> {
-        const ESCAPE: [u64; 4] = [0xf9, 0xfa, 0xe9, 0xea];
-        let source = word & 0x1ff;
-        let escaped = source == ESCAPE[0]
-            || source == ESCAPE[1]
-            || source == ESCAPE[2]
-            || source == ESCAPE[3];
-        if word & 0x8000_0000 == 0 {
-            let kind = (word >> 25) & 0x3f;
-            return Some(match (kind, escaped) {
-                (0x3f, false) => Self::Vop1,
-                (0x3e, false) => Self::Vopc,
-                (_, false) => Self::Vop2,
-                (0x3f, true) if source == 0xf9 => Self::Vop1Sdwa,
-                (0x3f, true) if source == 0xfa => Self::Vop1Dpp,
-                (0x3f, true) => Self::Vop1Dpp8,
-                (0x3e, true) if source == 0xf9 => Self::VopcSdwa,
-                // There is no VOPC with DPP on RDNA1 and RDNA2.
-                (0x3e, true) => return None,
-                (_, true) if source == 0xf9 => Self::Vop2Sdwa,
-                (_, true) if source == 0xfa => Self::Vop2Dpp,
-                (_, true) => Self::Vop2Dpp8,
-            });
+        let format = BY_TOP[((word >> 23) & 0x1ff) as usize];
+        match format {
+            // The values of the first source that stand for another format all have these bits.
+            Some(Self::Vop1 | Self::Vop2 | Self::Vopc) if word & 0x1e8 == 0xe8 => {
+                Self::escaped(format, word)
+            }
+            Some(Self::Flat) => match (word >> 14) & 3 {
+                0 => format,
+                1 => Some(Self::Scratch),
+                2 => Some(Self::Global),
+                _ => None,
+            },
+            _ => format,
         }
-        Some(match (word >> 26) & 0x3f {
-            0x20..=0x2b => Self::Sop2,
-            0x2c..=0x2f => match (word >> 23) & 0x1ff {
-                0x17d => Self::Sop1,
-                0x17e => Self::Sopc,
-                0x17f => Self::Sopp,
-                _ => Self::Sopk,
-            },
-            0x33 => Self::Vop3p,
-            0x32 => Self::Vintrp,
-            0x35 => Self::Vop3,
-            0x36 => Self::Ds,
-            0x37 => match (word >> 14) & 3 {
-                0 => Self::Flat,
-                1 => Self::Scratch,
-                2 => Self::Global,
-                _ => return None,
-            },
-            0x38 => Self::Mubuf,
-            0x3a => Self::Mtbuf,
-            0x3c => Self::Mimg,
-            0x3d => Self::Smem,
-            0x3e => Self::Exp,
-            _ => return None,
-        })
+    }
+
+    /// VOP1, VOP2 and VOPC with a second word.
+    const fn escaped(format: Option<Self>, word: u64) -> Option<Self> {
+        match (format, word & 0x1ff) {
+            (Some(Self::Vop1), 0xf9) => Some(Self::Vop1Sdwa),
+            (Some(Self::Vop2), 0xf9) => Some(Self::Vop2Sdwa),
+            (Some(Self::Vopc), 0xf9) => Some(Self::VopcSdwa),
+            (Some(Self::Vop1), 0xfa) => Some(Self::Vop1Dpp),
+            (Some(Self::Vop2), 0xfa) => Some(Self::Vop2Dpp),
+            (Some(Self::Vop1), 0xe9 | 0xea) => Some(Self::Vop1Dpp8),
+            (Some(Self::Vop2), 0xe9 | 0xea) => Some(Self::Vop2Dpp8),
+            // There is no VOPC with DPP on RDNA1 and RDNA2.
+            (Some(Self::Vopc), 0xfa | 0xe9 | 0xea) => None,
+            _ => format,
+        }
     }
 
     /// Returns whether the format is of the vector arithmetic unit.
@@ -335,4 +317,82 @@ impl Format {
                 | Self::VopcSdwa
         )
     }
+}
+
+/// The format by the upper nine bits of the first word.
+static BY_TOP: [Option<Format>; 512] = by_top();
+
+const fn by_top() -> [Option<Format>; 512] {
+    let mut table = [None; 512];
+    let mut top = 0;
+    while top < table.len() {
+        table[top] = match (top >> 3, top) {
+            (0..=0x1f, _) => Some(match top >> 2 {
+                0x3f => Format::Vop1,
+                0x3e => Format::Vopc,
+                _ => Format::Vop2,
+            }),
+            (0x20..=0x2b, _) => Some(Format::Sop2),
+            (_, 0x17d) => Some(Format::Sop1),
+            (_, 0x17e) => Some(Format::Sopc),
+            (_, 0x17f) => Some(Format::Sopp),
+            (0x2c..=0x2f, _) => Some(Format::Sopk),
+            (0x32, _) => Some(Format::Vintrp),
+            (0x33, _) => Some(Format::Vop3p),
+            (0x35, _) => Some(Format::Vop3),
+            (0x36, _) => Some(Format::Ds),
+            (0x37, _) => Some(Format::Flat),
+            (0x38, _) => Some(Format::Mubuf),
+            (0x3a, _) => Some(Format::Mtbuf),
+            (0x3c, _) => Some(Format::Mimg),
+            (0x3d, _) => Some(Format::Smem),
+            (0x3e, _) => Some(Format::Exp),
+            _ => None,
+        };
+        top += 1;
+    }
+    table
+}
+
+/// Where a format's opcode is, for the hot path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Lowest bit of the opcode's first piece, and the mask of that piece.
+    pub(super) low: u8,
+    pub(super) mask: u16,
+    /// Whether there is a second piece.
+    pub(super) pieces: bool,
+    /// Dwords before a literal or further addresses.
+    pub(super) dwords: u8,
+    /// Where the format begins in a table of all opcodes of all formats.
+    pub(super) base: u16,
+}
+
+/// The layouts of all formats.
+pub(super) static LAYOUTS: [Layout; FORMATS] = layouts();
+
+/// Number of all opcodes of all formats.
+pub(super) const OPCODES: usize = {
+    let last = layouts()[FORMATS - 1];
+    last.base as usize + (1 << Format::ALL[FORMATS - 1].opcode_bits())
+};
+
+const fn layouts() -> [Layout; FORMATS] {
+    let mut all = [Layout { low: 0, mask: 0, pieces: false, dwords: 0, base: 0 }; FORMATS];
+    let (mut at, mut base) = (0, 0);
+    while at < FORMATS {
+        let format = Format::ALL[at];
+        let pieces = format.opcode_pieces();
+        let (low, bits) = if pieces.is_empty() { (0, 0) } else { pieces[0] };
+        all[at] = Layout {
+            low,
+            mask: (1 << bits) - 1,
+            pieces: pieces.len() > 1,
+            dwords: format.dwords(),
+            base,
+        };
+        base += 1 << format.opcode_bits();
+        at += 1;
+    }
+    all
 }

@@ -4,13 +4,16 @@ mod buffer_format;
 mod decode;
 mod fast;
 pub mod format;
+mod image;
+mod instruction;
 mod operand;
 mod row;
 mod tables;
 mod target;
 mod text;
 
-pub use decode::{DecodeError, Instruction, Isa, Wave};
+pub use decode::{DecodeError, Isa};
+pub use instruction::{Instruction, Wave};
 pub use operand::{EXEC, M0, NULL, Operand, ScalarSet, TTMP, VCC};
 pub use row::{Access, CATEGORIES, Kind, Row, Slot, Type, implicit};
 pub use target::Target;

@@ -1,6 +1,7 @@
 //! What the tables say of one instruction: its name, its operands in the order of the text, and its bits.
 
 use super::format::Format;
+use super::tables::{MASKS, NAMES, SLOTS};
 
 /// How an operand is read and written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -236,4 +237,32 @@ pub(super) const fn slot(
     class: u16,
 ) -> Slot {
     Slot { kind, field, width, ty, access, lane_mask, reject, foreign, class }
+}
+
+impl Row {
+    /// The name as LLVM writes it.
+    pub fn name(&self) -> &'static str {
+        NAMES[usize::from(self.name)]
+    }
+
+    /// The operands in the order of the text.
+    #[inline]
+    pub fn slots(&self) -> &'static [Slot] {
+        &SLOTS[usize::from(self.slot)..usize::from(self.slot) + usize::from(self.slots)]
+    }
+
+    /// The bits outside the operands whose value is fixed, and that value.
+    pub fn fixed_bits(&self) -> (u64, u64) {
+        (MASKS[usize::from(self.fixed)], MASKS[usize::from(self.value)])
+    }
+
+    /// The bits outside the operands that mean something.
+    pub fn live_bits(&self) -> u64 {
+        MASKS[usize::from(self.live)]
+    }
+}
+
+/// The word or class of a slot.
+pub(crate) fn word_of(slot: &Slot) -> &'static str {
+    NAMES[usize::from(slot.class)]
 }

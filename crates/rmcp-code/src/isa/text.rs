@@ -6,10 +6,9 @@ mod constant;
 mod control;
 mod modifiers;
 
-use super::decode::word_of;
 use super::format::{FIELDS, Format, V3_SRC0, V3_SRC1, V3_SRC2};
 use super::operand::{EXEC, M0, NULL, TTMP, VCC};
-use super::row::{CATEGORY, Kind, Slot, Type};
+use super::row::{CATEGORY, Kind, Slot, Type, word_of};
 use super::{Instruction, Operand, Wave};
 use std::fmt::{self, Write};
 
@@ -80,46 +79,13 @@ fn write_slot(
         Kind::Hwreg => control::write_hwreg(instruction, f),
         Kind::Literal => write!(f, "{:#x}", instruction.extra[0]),
         Kind::ScalarOffset => write_scalar_offset(instruction, f),
-        Kind::Attribute => {
-            let (attribute, channel) = if instruction.format() == Format::Vintrp {
-                (value, instruction.word >> 8 & 3)
-            } else {
-                (value, instruction.word >> 38 & 3)
-            };
-            write!(f, "attr{attribute}.{}", ["x", "y", "z", "w"][(channel & 3) as usize])
-        }
+        Kind::Attribute => write_attribute(instruction, value, f),
         Kind::Parameter => match value {
             0..=2 => f.write_str(["p10", "p20", "p0"][value as usize]),
             _ => write!(f, "invalid_param_{value}"),
         },
         Kind::ImageAddress if instruction.is_nsa() => write_addresses(instruction, f),
-        Kind::Source | Kind::Sdwa | Kind::Vector => {
-            let modifiers = modifiers::of_source(instruction, slot);
-            let operand = instruction.operand(slot, wave);
-            // Read-only registers of the hardware are no constants here.
-            let bare = match operand {
-                Operand::Constant(value) => !matches!(value, 128..=208 | 240..=248),
-                // A literal that a field could have held is an expression to LLVM.
-                Operand::Literal(value) => constant::is_marked(value, slot.ty),
-                _ => true,
-            };
-            let open = match (modifiers.negative, modifiers.absolute) {
-                (true, false) if !bare => "neg(",
-                (true, true) => "-|",
-                (true, false) => "-",
-                (false, true) => "|",
-                (false, false) if modifiers.sign_extended => "sext(",
-                (false, false) => "",
-            };
-            f.write_str(open)?;
-            write_operand(operand, slot.ty, f)?;
-            write_foreign(slot, value, f)?;
-            f.write_str(match open {
-                "neg(" | "sext(" => ")",
-                "-|" | "|" => "|",
-                _ => "",
-            })
-        }
+        Kind::Source | Kind::Sdwa | Kind::Vector => write_signed(instruction, slot, wave, f),
         Kind::ScalarAddress => {
             let operand = instruction.operand(slot, wave);
             write_operand(operand, slot.ty, f)?;
@@ -140,6 +106,44 @@ fn write_slot(
         | Kind::GlobalAddress
         | Kind::PrivateAddress => write_operand(instruction.operand(slot, wave), slot.ty, f),
     }
+}
+
+/// An attribute of interpolation and its channel.
+fn write_attribute(instruction: &Instruction, value: u32, f: &mut impl Write) -> fmt::Result {
+    let low = if instruction.format() == Format::Vintrp { 8 } else { 38 };
+    let channel = (instruction.word >> low & 3) as usize;
+    write!(f, "attr{value}.{}", ["x", "y", "z", "w"][channel])
+}
+
+/// A source with its signs.
+fn write_signed(
+    instruction: &Instruction,
+    slot: &Slot,
+    wave: Wave,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let value = FIELDS[usize::from(slot.field)].get(instruction.word);
+    let signs = modifiers::of_source(instruction, slot);
+    let operand = instruction.operand(slot, wave);
+    // Read-only registers of the hardware are no constants here.
+    let bare = match operand {
+        Operand::Constant(value) => !matches!(value, 128..=208 | 240..=248),
+        // A literal that a field could have held is an expression to LLVM.
+        Operand::Literal(value) => constant::is_marked(value, slot.ty),
+        _ => true,
+    };
+    let (open, close) = match (signs.negative, signs.absolute) {
+        (true, false) if !bare => ("neg(", ")"),
+        (true, true) => ("-|", "|"),
+        (true, false) => ("-", ""),
+        (false, true) => ("|", "|"),
+        (false, false) if signs.sign_extended => ("sext(", ")"),
+        (false, false) => ("", ""),
+    };
+    f.write_str(open)?;
+    write_operand(operand, slot.ty, f)?;
+    write_foreign(slot, value, f)?;
+    f.write_str(close)
 }
 
 /// LLVM's remark on a register that is not of the operand's class.
@@ -229,15 +233,6 @@ impl Instruction {
     pub fn smem_offset(&self) -> i32 {
         let raw = (self.word >> 32) as u32 & 0x1f_ffff;
         (raw << 11).cast_signed() >> 11
-    }
-
-    /// Returns the address registers of an image instruction with separate addresses.
-    pub fn image_addresses(&self) -> impl Iterator<Item = u8> + '_ {
-        let first = [FIELDS[usize::from(super::format::ADDR)].get(self.word)];
-        let further = self.extra.iter().flat_map(|word| word.to_le_bytes());
-        let count = usize::from(self.image_address_registers());
-        #[expect(clippy::cast_possible_truncation, reason = "eight bits")]
-        first.map(|first| first as u8).into_iter().chain(further).take(count)
     }
 
     /// Returns which source of VOP3 a field is.

@@ -169,11 +169,11 @@ impl Search {
     pub(super) fn run(&mut self, flow: &Flow) {
         self.joins.clear();
         self.joins.resize(flow.joins, State::default());
+        self.found.clear();
+        let mut start = Some(0);
         for _ in 0..MAX_PASSES {
-            self.found.clear();
-            if !self.pass(flow) {
-                break;
-            }
+            let Some(first) = start else { break };
+            start = self.pass(flow, first);
         }
         for (index, step) in (0..).zip(&flow.steps) {
             if step.is(class::CLAUSE) {
@@ -182,13 +182,19 @@ impl Search {
         }
     }
 
-    /// Goes through the function once; returns whether a branch backwards brings something new.
-    fn pass(&mut self, flow: &Flow) -> bool {
+    /// Goes through the function from an instruction on, which is its first or one to which branches go.
+    /// Returns the first one to which a branch backwards brings something new.
+    fn pass(&mut self, flow: &Flow, first: u32) -> Option<u32> {
+        let kept = self.found.partition_point(|&(_, index)| index < first);
+        self.found.truncate(kept);
         let mut state = State::default();
-        let mut changed = false;
-        for (index, step) in (0_u32..).zip(&flow.steps) {
-            if let Some(join) = self.joins.get(step.join as usize) {
+        let mut again: Option<u32> = None;
+        let steps = flow.steps.get(first as usize..).unwrap_or_default();
+        for (index, step) in (first..).zip(steps) {
+            if let Some(join) = self.joins.get_mut(step.join as usize) {
+                // What comes from the instruction before is kept, so that one can begin here again.
                 state.join(join);
+                *join = state;
             }
             let found = &mut self.found;
             state.judge(step, |rule| found.push((rule, index)));
@@ -200,14 +206,17 @@ impl Search {
                 {
                     let before = *join;
                     join.join(&state);
-                    changed |= step.target.cast_unsigned() <= index && before != *join;
+                    let target = step.target.cast_unsigned();
+                    if target <= index && before != *join {
+                        again = Some(again.map_or(target, |other| other.min(target)));
+                    }
                 }
                 if step.is(class::ENDS) {
                     state = State::default();
                 }
             }
         }
-        changed
+        again
     }
 
     /// Image instructions with separate addresses within a clause, whose length stands in its target.

@@ -152,6 +152,12 @@ impl Judge {
         judgement
     }
 
+    /// Returns how often each rule hits in a function.
+    #[cfg(test)]
+    pub(super) fn hits(&mut self, function: &Function<'_>) -> RuleHits {
+        self.function(function).hits
+    }
+
     /// Decodes a function and applies the rules to it.
     fn function(&mut self, function: &Function<'_>) -> FunctionFacts {
         let mut facts = FunctionFacts::default();
@@ -209,7 +215,9 @@ impl Judge {
                 Ok(_) => {}
             }
         }
-        if !self.applies[Rule::FlatOffset as usize] {
+        let looked_at =
+            class::FLAT | class::PREFETCH | class::BRANCH | class::MULTI_DWORD | class::GETREG;
+        if !step.is(looked_at) || !self.applies[Rule::FlatOffset as usize] {
             return;
         }
         if step.is(class::FLAT) {

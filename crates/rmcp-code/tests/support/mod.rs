@@ -116,7 +116,9 @@ pub(crate) fn deb_of(method: &str, tar: &[u8]) -> Vec<u8> {
         [("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), (&data_name, &data)];
     for (name, part) in parts {
         let size = part.len();
-        bytes.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 100_644).bytes());
+        bytes.extend(
+            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 100_644).bytes(),
+        );
         bytes.extend(part);
         if size % 2 == 1 {
             bytes.push(b'\n');
