@@ -36,8 +36,8 @@ pub use pci::{PciAddress, PciId};
 pub use python::{Build, PythonEnv, PythonPackage};
 pub use rocm::{RocmComponent, RocmInstall, RocmOrigin};
 pub use scan::{
-    CodeScan, KernelScan, LibraryScan, RuleCount, RuleSeverity, ScanAnswer, ScanCard, ScanProblem,
-    ScanReport, ScanVerdict, TargetScan,
+    CodeScan, KernelScan, LibraryScan, RuleCount, RuleNote, RuleSeverity, ScanAnswer, ScanCard,
+    ScanProblem, ScanReport, ScanVerdict, TargetScan,
 };
 pub use setting::{Place, Setting, SettingKind};
 pub use version::Version;

@@ -132,6 +132,19 @@ pub struct KernelScan {
     pub unknown_calls: u32,
 }
 
+/// A rule in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleNote {
+    /// Short name, for programs.
+    pub name: String,
+    /// How certain its harm is.
+    pub severity: RuleSeverity,
+    /// What it means.
+    pub sentence: String,
+    /// Who says so.
+    pub source: String,
+}
+
 /// Something that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanProblem {
@@ -186,4 +199,6 @@ pub struct ScanReport {
     pub verdict: Option<ScanVerdict>,
     /// Kernels of each library, where they were asked for.
     pub kernels: BTreeMap<String, Vec<KernelScan>>,
+    /// The rules that were applied.
+    pub rules: Vec<RuleNote>,
 }

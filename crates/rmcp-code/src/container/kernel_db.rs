@@ -47,7 +47,7 @@ pub(super) fn walk(
         })?;
         let size: i64 = row.get(2).map_err(failed)?;
         let shown = unpack(&name, blob, size).and_then(|bytes| {
-            walk.charge(&name, bytes.len() as u64)?;
+            walk.charge(bytes.len() as u64)?;
             walk.object(place, Holder::Database, name.clone(), &bytes)
         });
         if let Err(error) = shown {

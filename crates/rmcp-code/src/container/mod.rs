@@ -62,10 +62,8 @@ pub enum ContainerError {
         expected: &'static str,
     },
     /// What grows beyond all measure.
-    #[error("{what} unpacks to more than {limit} bytes, expected less (a decompression bomb?)")]
+    #[error("unpacks to more than {limit} bytes, expected less (a decompression bomb?)")]
     Bomb {
-        /// What.
-        what: String,
         /// The limit.
         limit: u64,
     },
@@ -221,13 +219,13 @@ impl Walk<'_> {
     }
 
     /// Takes bytes that are to be unpacked off what is left.
-    fn charge(&mut self, what: &str, bytes: u64) -> Result<(), ContainerError> {
+    fn charge(&mut self, bytes: u64) -> Result<(), ContainerError> {
         match self.left.checked_sub(bytes) {
             Some(left) => {
                 self.left = left;
                 Ok(())
             }
-            None => Err(ContainerError::Bomb { what: what.to_owned(), limit: self.limit }),
+            None => Err(ContainerError::Bomb { limit: self.limit }),
         }
     }
 
@@ -242,7 +240,7 @@ impl Walk<'_> {
             let members: Vec<Member> = bundle.entries.iter().map(member).collect();
             let group = Group { place, holder, members: &members };
             let wanted = self.visitor.group(&group);
-            self.charge(place, bundle.unpacked_bytes(&wanted))?;
+            self.charge(bundle.unpacked_bytes(&wanted))?;
             let visitor = &mut *self.visitor;
             let read = bundle
                 .objects(file, &wanted, |index, object| visitor.object(&group, index, object));
@@ -300,9 +298,9 @@ impl Walk<'_> {
         let length = io::copy(&mut whole, &mut file)?;
         if length > limit {
             self.left = self.left.saturating_sub(limit);
-            return Err(ContainerError::Bomb { what: place.to_owned(), limit });
+            return Err(ContainerError::Bomb { limit });
         }
-        self.charge(place, length)?;
+        self.charge(length)?;
         if length != size {
             return Err(ContainerError::Archive {
                 offset: 0,
