@@ -14,6 +14,7 @@ mod calls;
 mod flow;
 mod hazards;
 mod judge;
+mod memo;
 mod rule;
 mod step;
 #[cfg(test)]

@@ -26,11 +26,13 @@ pub(super) struct Calls {
     pub(super) targets: Vec<u64>,
     /// Calls to addresses that are not known.
     pub(super) unknown: u32,
+    /// Whether the program counter has been put into registers.
+    following: bool,
 }
 
 impl Default for Calls {
     fn default() -> Self {
-        Self { pairs: [Pair::Unknown; 64], targets: Vec::new(), unknown: 0 }
+        Self { pairs: [Pair::Unknown; 64], targets: Vec::new(), unknown: 0, following: false }
     }
 }
 
@@ -58,6 +60,13 @@ impl Calls {
         self.pairs = [Pair::Unknown; 64];
         self.targets.clear();
         self.unknown = 0;
+        self.following = false;
+    }
+
+    /// Returns whether there is an address to follow.
+    #[inline]
+    pub(super) const fn is_following(&self) -> bool {
+        self.following
     }
 
     /// Takes note of an instruction of the class [`super::step::class::CALLS`], whose next one is at `next`.
@@ -65,7 +74,11 @@ impl Calls {
         let slots = instruction.slots();
         let operand = |at: usize| slots.get(at).map(|slot| instruction.operand(slot, Wave::Wave32));
         match instruction.name() {
-            "s_getpc_b64" => self.set(scalar(operand(0)), Pair::Address(next)),
+            "s_getpc_b64" => {
+                self.following = true;
+                self.set(scalar(operand(0)), Pair::Address(next));
+            }
+            "s_add_u32" | "s_addc_u32" if !self.following => {}
             "s_add_u32" => {
                 let (to, from) = (scalar(operand(0)), scalar(operand(1)));
                 let known = from.and_then(|from| self.pairs.get(from / 2));

@@ -3,6 +3,7 @@
 use super::calls::Calls;
 use super::flow::Flow;
 use super::hazards::Search;
+use super::memo::Memo;
 use super::rule::{RULES, Rule};
 use super::step::{Step, class, classes};
 use crate::isa::{Instruction, Isa, Target, Wave};
@@ -93,6 +94,7 @@ pub struct Judge {
     flow: Flow,
     calls: Calls,
     search: Search,
+    memo: Memo,
     words: Vec<u32>,
     unreadable: u64,
 }
@@ -113,6 +115,7 @@ impl Judge {
             flow: Flow::default(),
             calls: Calls::default(),
             search: Search::default(),
+            memo: Memo::default(),
             words: Vec::new(),
             unreadable: 0,
         }
@@ -169,10 +172,20 @@ impl Judge {
             .extend(words.map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
         self.flow.clear(self.words.len());
         self.calls.clear();
+        self.memo.start(wave);
         let mut instruction = self.built_for.nothing();
         let mut place = 0;
         while place < self.words.len() {
             let Ok(dword) = u32::try_from(place) else { break };
+            // While an address is being made, every instruction is looked at.
+            if !self.calls.is_following()
+                && let Some(known) = self.memo.get(&self.words[place..])
+            {
+                facts.instructions += 1;
+                self.flow.push(known.step.moved_to(dword));
+                place += known.dwords as usize;
+                continue;
+            }
             let address = function.address.wrapping_add(place as u64 * 4);
             facts.instructions += 1;
             if self.built_for.decode_into(&self.words[place..], &mut instruction).is_err() {
@@ -188,8 +201,13 @@ impl Judge {
                 let next = function.address.wrapping_add(place as u64 * 4);
                 self.calls.note(&instruction, next);
             }
-            self.single(&instruction, &step, wgp, |rule| facts.add(rule, address));
+            let nothing = self.single(&instruction, &step, wgp, |rule| facts.add(rule, address));
             self.flow.push(step);
+            if nothing {
+                let words = &self.words[dword as usize..];
+                let single = instruction.format().dwords() == 1;
+                self.memo.put(words, single, instruction.dwords(), step.taken_from(dword));
+            }
         }
         if self.applies[Rule::VmemToScalarWrite as usize] {
             self.flow.link();
@@ -204,9 +222,21 @@ impl Judge {
         facts
     }
 
-    /// The rules that look at one instruction.
+    /// The rules that look at one instruction. Returns whether it is one at which they never hit, wherever it
+    /// stands.
     #[inline]
-    fn single(&self, instruction: &Instruction, step: &Step, wgp: bool, mut hit: impl FnMut(Rule)) {
+    fn single(
+        &self,
+        instruction: &Instruction,
+        step: &Step,
+        wgp: bool,
+        mut hit: impl FnMut(Rule),
+    ) -> bool {
+        let mut nothing = !step.is(class::JUMPS | class::MULTI_DWORD);
+        let mut hit = |rule| {
+            nothing = false;
+            hit(rule);
+        };
         // The same row of the tables means the same on both.
         if !self.runs_on.has_row(instruction) {
             match self.runs_on.decode(&instruction.words()) {
@@ -218,7 +248,7 @@ impl Judge {
         let looked_at =
             class::FLAT | class::PREFETCH | class::BRANCH | class::MULTI_DWORD | class::GETREG;
         if !step.is(looked_at) || !self.applies[Rule::FlatOffset as usize] {
-            return;
+            return nothing;
         }
         if step.is(class::FLAT) {
             let offset = instruction.flat_offset();
@@ -242,6 +272,7 @@ impl Judge {
         if step.is(class::GETREG) && instruction.constant() & 63 == 29 {
             hit(Rule::ShaderCycles);
         }
+        nothing
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) mod class {
     pub(crate) const COUNTER: u32 = 1 << 26;
     /// A wait that does not keep scalar loads from anything.
     pub(crate) const NO_SMEM_WAIT: u32 = 1 << 27;
+    /// What puts the program counter into registers, or takes it from there.
+    pub(crate) const JUMPS: u32 = 1 << 28;
     /// No instruction: does not decode.
     pub(crate) const BAD: u32 = 1 << 31;
 
@@ -105,8 +107,9 @@ pub(super) fn classify(row: &Row) -> u32 {
     class |= match name {
         "s_branch" => BRANCH | ENDS,
         "s_endpgm" | "s_endpgm_saved" | "s_endpgm_ordered_ps_done" | "s_code_end" => ENDS,
-        "s_setpc_b64" | "s_rfe_b64" => ENDS | CALLS,
-        "s_getpc_b64" | "s_swappc_b64" | "s_call_b64" | "s_add_u32" | "s_addc_u32" => CALLS,
+        "s_setpc_b64" | "s_rfe_b64" => ENDS | CALLS | JUMPS,
+        "s_getpc_b64" | "s_swappc_b64" | "s_call_b64" => CALLS | JUMPS,
+        "s_add_u32" | "s_addc_u32" => CALLS,
         "s_clause" => CLAUSE,
         "s_inst_prefetch" => PREFETCH,
         "s_getreg_b32" => GETREG,
@@ -181,6 +184,21 @@ impl Step {
             class |= if instruction.dwords() >= 4 { NSA | LONG_NSA } else { NSA };
         }
         Self { defs, uses, class, place, target, join: NONE }
+    }
+
+    /// The same instruction as one that stands at 0.
+    pub(super) const fn taken_from(self, place: u32) -> Self {
+        let target =
+            if self.is(class::BRANCH) { self.target - place.cast_signed() } else { self.target };
+        Self { place: 0, target, ..self }
+    }
+
+    /// The same instruction as one that stands elsewhere, for one that stands at 0.
+    #[inline]
+    pub(super) const fn moved_to(self, place: u32) -> Self {
+        let target =
+            if self.is(class::BRANCH) { self.target + place.cast_signed() } else { self.target };
+        Self { place, target, ..self }
     }
 
     /// A word that is no instruction.
