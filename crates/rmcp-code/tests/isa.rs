@@ -244,3 +244,22 @@ fn an_empty_kernel_does_not_hide_the_function_behind_it() {
     let behind = object.functions().iter().find(|f| f.name == behind).unwrap();
     assert!(!behind.code.is_empty() && size >= Some(behind.code.len()));
 }
+
+#[test]
+fn operands_come_in_the_order_of_the_text() {
+    // v_fmac_f32_e32 v5, s7, v9: what it adds to is read too.
+    let instruction = Isa::of(Target::Gfx1010).decode(&[0x560a_1207]).unwrap();
+    let operands: Vec<_> = instruction.operands(Wave::Wave32).collect();
+    let vector = |first| Operand::Vector { first, count: 1 };
+    let scalar = Operand::Scalar { first: 7, count: 1 };
+    assert_eq!(
+        operands,
+        [(vector(5), Access::Both), (scalar, Access::Use), (vector(9), Access::Use)]
+    );
+    // image_sample_d with separate addresses
+    let words = [0xf088_0f0c, 0x0040_0000, 0x0806_0402, 0x0000_000a];
+    let instruction = Isa::of(Target::Gfx1010).decode(&words).unwrap();
+    assert!(instruction.is_nsa());
+    assert_eq!(instruction.operands(Wave::Wave32).nth(1).unwrap().0, Operand::Separate(6));
+    assert_eq!(instruction.image_addresses().collect::<Vec<_>>(), [0, 2, 4, 6, 8, 10]);
+}

@@ -98,8 +98,9 @@ impl Fast {
             Kind::Sdwa | Kind::SdwaMask => return self.slow = true,
             _ => return,
         };
-        let atomic = row.implicit & implicit::ATOMIC != 0 && slot.access == Access::Both;
-        if atomic || usize::from(self.count) == MOST {
+        // Whether an atomic writes its data depends on a bit.
+        self.slow |= row.implicit & implicit::ATOMIC != 0 && slot.access == Access::Both;
+        if usize::from(self.count) == MOST {
             return self.slow = true;
         }
         let access = match slot.access {
@@ -212,5 +213,57 @@ const fn tuple_fits(value: u32, width: u8) -> bool {
         TTMP..=123 => end <= M0,
         VCC | EXEC => width <= 2,
         _ => width == 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::{Isa, Target};
+
+    /// What is made for the hot path says the same of the registers as the slots do.
+    #[test]
+    fn rows_agree_with_their_slots() {
+        let mut state = 1_u64;
+        let mut compared = 0;
+        for target in [Target::Gfx1010, Target::Gfx1030] {
+            let isa = Isa::of(target);
+            for row in isa.rows() {
+                for _ in 0..8 {
+                    // A linear generator with Knuth's constants of MMIX.
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
+                    let (fixed, value) = row.fixed_bits();
+                    let signature = row.format.signature();
+                    let opcode = row.format.place_opcode(u64::from(row.opcode));
+                    let all = row.format.place_opcode((1 << row.format.opcode_bits()) - 1);
+                    let free = state.rotate_left(17) & !(fixed | signature.0 | all);
+                    let word = free | value | signature.1 | opcode;
+                    let halves =
+                        [word & 0xffff_ffff, word >> 32].map(|half| u32::try_from(half).unwrap());
+                    let Ok(instruction) = isa.decode(&[halves[0], halves[1], 9, 9, 9]) else {
+                        continue;
+                    };
+                    let fast = isa.fast(&instruction);
+                    if fast.is_slow() || instruction.loads_lds() {
+                        continue;
+                    }
+                    for wave in [Wave::Wave32, Wave::Wave64] {
+                        let (mut defs, mut uses) = fast.scalars(instruction.word, wave);
+                        defs.add(fast.implicit_defs(wave));
+                        let (wanted_defs, wanted_uses) = instruction.scalars(wave);
+                        // The upper half of EXEC stands for a private address that is off.
+                        if row.format == Format::Scratch {
+                            uses.add(ScalarSet::EXEC);
+                        }
+                        let text = instruction.text(wave).to_string();
+                        assert_eq!((defs, uses), (wanted_defs, wanted_uses), "{text} {wave:?}");
+                    }
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 10_000, "{compared} instructions");
     }
 }

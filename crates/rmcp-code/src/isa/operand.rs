@@ -79,6 +79,8 @@ pub enum Operand {
     Literal(u32),
     /// A number in the instruction.
     Number(u32),
+    /// So many vector registers that are not one behind the other: [`Instruction::image_addresses`] has them.
+    Separate(u8),
     /// None, such as an address that is off.
     None,
 }
@@ -154,6 +156,9 @@ impl Instruction {
                 3 => vector(2),
                 _ => vector(1),
             },
+            Kind::ImageAddress if self.is_nsa() => {
+                Operand::Separate(self.image_address_registers())
+            }
             Kind::ImageAddress => vector(self.image_address_registers()),
             Kind::ImageData => vector(self.image_data_registers(width)),
             Kind::ScalarAddress if self.scalar_address_is_off(value) => Operand::None,
@@ -175,6 +180,13 @@ impl Instruction {
             Kind::Word => Operand::None,
             _ => Operand::Number(value),
         }
+    }
+
+    /// Returns the operands in the order of the text, each with what the instruction does with it. Words that
+    /// are always there are left out.
+    pub fn operands(&self, wave: Wave) -> impl Iterator<Item = (Operand, Access)> + '_ {
+        let slots = self.slots().iter().filter(|slot| slot.kind != Kind::Word);
+        slots.map(move |slot| (self.operand(slot, wave), self.access(slot)))
     }
 
     /// Returns what the instruction does with the operand in a slot. An atomic that returns nothing only

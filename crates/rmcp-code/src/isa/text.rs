@@ -169,6 +169,7 @@ pub(super) fn write_operand(operand: Operand, ty: Type, f: &mut impl Write) -> f
         Operand::Constant(value) => constant::write_inline(value, ty, f),
         Operand::Literal(value) => constant::write_literal(value, ty, f),
         Operand::Number(value) => write!(f, "{value}"),
+        Operand::Separate(count) => write!(f, "{count} registers"),
         Operand::None => f.write_str("off"),
     }
 }

@@ -1,5 +1,6 @@
 //! The target in an ELF header's flags.
 
+use crate::isa::Target;
 use rmcp_model::GfxTarget;
 use std::fmt;
 
@@ -93,6 +94,19 @@ impl CodeTarget {
         GENERIC.iter().find(|generic| generic.1 == name).map(|generic| Self::Generic(generic.1))
     }
 
+    /// Returns the target whose instructions the code has, where they are known here. A family has those that
+    /// all of its targets share: these are gfx1010's for the older, and gfx1030's for the newer one.
+    ///
+    /// Source: LLVM `AMDGPUUsage.rst`, table "AMDGPU Generic Processors".
+    pub fn instructions(self) -> Option<Target> {
+        match self {
+            Self::Gfx(target) => Target::from_gfx(target),
+            Self::Generic("gfx10-1-generic") => Some(Target::Gfx1010),
+            Self::Generic("gfx10-3-generic") => Some(Target::Gfx1030),
+            Self::Generic(_) | Self::Unknown(_) => None,
+        }
+    }
+
     /// The target, where it is a single one.
     pub const fn gfx(self) -> Option<GfxTarget> {
         match self {
@@ -109,5 +123,36 @@ impl fmt::Display for CodeTarget {
             Self::Generic(name) => f.write_str(name),
             Self::Unknown(number) => write!(f, "unknown target {number:#04x}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_name_targets_and_families() {
+        for (flags, name, instructions) in [
+            (0x133, "gfx1010", Some(Target::Gfx1010)),
+            (0x42, "gfx1013", Some(Target::Gfx1013)),
+            (0x36, "gfx1030", Some(Target::Gfx1030)),
+            (0x45, "gfx1036", Some(Target::Gfx1036)),
+            (0x0100_0052, "gfx10-1-generic", Some(Target::Gfx1010)),
+            (0x0100_0053, "gfx10-3-generic", Some(Target::Gfx1030)),
+            (0x3f, "gfx90a", None),
+            (0x41, "gfx1100", None),
+            (0x48, "gfx1200", None),
+            (0xff, "unknown target 0xff", None),
+        ] {
+            let target = CodeTarget::from_flags(flags, 4);
+            assert_eq!(target.to_string(), name);
+            assert_eq!(target.instructions(), instructions, "{name}");
+        }
+        let mut numbers: Vec<u8> = TARGETS.iter().map(|target| target.0).collect();
+        numbers.extend(GENERIC.iter().map(|generic| generic.0));
+        let count = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), count, "a number stands for one target");
     }
 }

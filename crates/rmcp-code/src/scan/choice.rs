@@ -5,17 +5,6 @@ use crate::isa::Target;
 use crate::object_file::CodeTarget;
 use rmcp_model::{GfxTarget, ScanCard};
 
-/// Returns the target by whose tables code is decoded, `None` where it is not known here. Code of a family is
-/// code that all of its targets have.
-pub(super) fn tables_of(target: CodeTarget) -> Option<Target> {
-    match target {
-        CodeTarget::Gfx(gfx) => Target::from_gfx(gfx),
-        CodeTarget::Generic("gfx10-1-generic") => Some(Target::Gfx1010),
-        CodeTarget::Generic("gfx10-3-generic") => Some(Target::Gfx1030),
-        CodeTarget::Generic(_) | CodeTarget::Unknown(_) => None,
-    }
-}
-
 /// Returns whether the runtime takes code of this target for the card without an override.
 pub(super) fn is_native(card: &ScanCard, target: CodeTarget) -> bool {
     match target {
@@ -38,7 +27,7 @@ pub(super) fn judged(card: &ScanCard, members: &[Member]) -> Vec<usize> {
         None => card.runs.iter().find_map(|&target| gfx(target)),
     };
     let other = targets()
-        .filter(|&target| tables_of(target).is_some() && !native(&target))
+        .filter(|&target| target.instructions().is_some() && !native(&target))
         .filter(|target| !target.gfx().is_some_and(|gfx| card.runs.contains(&gfx)))
         .min_by_key(|target| {
             // What an override is set to in practice is a target of another generation.

@@ -1,6 +1,6 @@
 //! Counts and judges what a walk shows.
 
-use super::choice::{judged, tables_of};
+use super::choice::judged;
 use super::symbols::read_kernels;
 use crate::container::{ContainerError, Group, ReadAt, Visitor};
 use crate::isa::Target;
@@ -255,7 +255,7 @@ impl Visitor for Collector<'_> {
 
     fn object(&mut self, group: &Group<'_>, member: usize, object: &dyn ReadAt) {
         let Some(target) = group.members[member].target else { return };
-        let tables = tables_of(target).zip(self.runs_on);
+        let tables = target.instructions().zip(self.runs_on);
         let done = match tables.filter(|_| self.judged.contains(&member)) {
             Some(tables) => self.judge(target, tables, object),
             None => self.count(target, object),

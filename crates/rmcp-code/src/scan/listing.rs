@@ -1,6 +1,5 @@
 //! The instructions of kernels as text, with the rules that hit beside them.
 
-use super::choice::tables_of;
 use crate::container::{ContainerError, Group, ReadAt, Visitor, walk};
 use crate::isa::{Isa, Target, Wave, words_of};
 use crate::object_file::{CodeObject, CodeTarget, Function};
@@ -113,14 +112,14 @@ impl Visitor for Lister<'_> {
     fn group(&mut self, group: &Group<'_>) -> Vec<usize> {
         let known = |at: &usize| {
             let member = &group.members[*at];
-            member.bytes > 0 && member.target.and_then(tables_of).is_some()
+            member.bytes > 0 && member.target.and_then(CodeTarget::instructions).is_some()
         };
         (0..group.members.len()).filter(known).collect()
     }
 
     fn object(&mut self, group: &Group<'_>, member: usize, object: &dyn ReadAt) {
         let Some(target) = group.members[member].target else { return };
-        let Some(tables) = tables_of(target) else { return };
+        let Some(tables) = target.instructions() else { return };
         if let Err(error) = self.list(group.place, target, tables, object) {
             self.problem(group.place, error);
         }
