@@ -97,35 +97,62 @@ fn of_other_set(libraries: &[&(LibraryScan, ScanVerdict)], report: &ScanReport) 
 pub(super) fn of_kernels(code: &CodeScan, kernels: u64, card: &str, built_for: &str) -> String {
     let of = grouped(kernels);
     let lost = code.undecodable_kernels;
-    let certain = code.kernels_from(RuleSeverity::Certain);
-    let hang = code.kernels_from(RuleSeverity::DocumentedHang);
-    let flagged = code.flagged_kernels();
-    let what = format!("{built_for} code on {card}");
-    if lost > 0 {
-        let more = match certain.saturating_sub(lost) {
-            0 => String::new(),
-            more => format!(", and {} more use what it does differently", grouped(more)),
-        };
-        return format!(
-            "{} of {of} kernels cannot decode on this card{more} ({what})",
-            grouped(lost)
-        );
+    let certain = code.kernels_from(RuleSeverity::Certain).saturating_sub(lost);
+    let hang = code.kernels_from(RuleSeverity::DocumentedHang) - lost - certain;
+    let timing = code.flagged_kernels() - hang - lost - certain;
+    let parts = [
+        (lost, "cannot decode on this card"),
+        (certain, "use what this card does differently"),
+        (hang, "set what is documented to hang it"),
+        (timing, "lack a workaround that LLVM builds in for it"),
+    ];
+    let mut said = Vec::new();
+    for (number, what) in parts.into_iter().filter(|part| part.0 > 0) {
+        let number = grouped(number);
+        said.push(match said.is_empty() {
+            true => format!("{number} of {of} kernels {what}"),
+            false => format!("{number} more {what}"),
+        });
     }
-    if certain > 0 {
-        return format!(
-            "{} of {of} kernels use what this card does differently ({what})",
-            grouped(certain)
-        );
+    if said.is_empty() {
+        said.push(format!("no rule hits any of {of} kernels, which is no proof that they run"));
     }
-    let grave = match hang {
-        0 => String::new(),
-        hang => format!(", {} of them one for a documented hang", grouped(hang)),
-    };
-    match flagged {
-        0 => format!("no rule hits any of {of} kernels, which is no proof that they run ({what})"),
-        flagged => format!(
-            "{} of {of} kernels lack a workaround that LLVM builds in for this card{grave}; all decode ({what})",
-            grouped(flagged)
-        ),
+    format!("{} ({built_for} code on {card})", said.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Severities of kernels, how many of the certain ones cannot decode, and the sentence.
+    #[test]
+    fn the_gravest_is_said_first_and_nothing_is_claimed_beyond_it() {
+        use RuleSeverity::{Certain, DocumentedHang, Question, TimingHazard};
+        type Case = (&'static [(RuleSeverity, u64)], u64, &'static str);
+        let cases: [Case; 5] = [
+            (&[(Certain, 31)], 31, "31 of 148 kernels cannot decode on this card"),
+            (
+                &[(Certain, 31), (TimingHazard, 7), (Question, 9)],
+                11,
+                "11 of 148 kernels cannot decode on this card, 20 more use what this card does differently, 7 more lack a workaround that LLVM builds in for it",
+            ),
+            (&[(DocumentedHang, 2)], 0, "2 of 148 kernels set what is documented to hang it"),
+            (
+                &[(TimingHazard, 147)],
+                0,
+                "147 of 148 kernels lack a workaround that LLVM builds in for it",
+            ),
+            (
+                &[(Question, 148)],
+                0,
+                "no rule hits any of 148 kernels, which is no proof that they run",
+            ),
+        ];
+        for (severities, undecodable_kernels, expected) in cases {
+            let kernels_by_severity = severities.iter().copied().collect();
+            let code = CodeScan { undecodable_kernels, kernels_by_severity, ..CodeScan::default() };
+            let said = of_kernels(&code, 148, "gfx1010", "gfx1030");
+            assert_eq!(said, format!("{expected} (gfx1030 code on gfx1010)"));
+        }
     }
 }

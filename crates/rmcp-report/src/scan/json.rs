@@ -13,7 +13,7 @@ pub fn scan_json(report: &ScanReport, subject: &str) -> Value {
         let mut value = json!({
             "path": library.path,
             "objects": objects(library),
-            "verdict": verdict,
+            "verdict": verdict_with_kernels(library, verdict),
         });
         if let Some(kernels) = report.kernels.get(&library.path) {
             value["kernels"] = kernels.iter().map(kernel).collect();
@@ -31,6 +31,14 @@ pub fn scan_json(report: &ScanReport, subject: &str) -> Value {
         "verdict": verdict,
         "problems": report.problems,
     })
+}
+
+/// The verdict, and the kernels of the code that it means by the gravest rule that hits them.
+fn verdict_with_kernels(library: &LibraryScan, verdict: &ScanVerdict) -> Value {
+    let code = verdict.code.as_ref().and_then(|name| library.targets.get(name)?.code.as_ref());
+    let mut value = json!(verdict);
+    value["kernels_by_severity"] = json!(code.map(|code| &code.kernels_by_severity));
+    value
 }
 
 fn objects(library: &LibraryScan) -> Vec<Value> {

@@ -5,7 +5,8 @@ use crate::clean::clean;
 use crate::style::Palette;
 use crate::text::Detail;
 use rmcp_model::{
-    CodeScan, LibraryScan, RuleSeverity, ScanAnswer, ScanReport, ScanVerdict, Severity, TargetScan,
+    CodeScan, GfxTarget, LibraryScan, RuleSeverity, ScanAnswer, ScanReport, ScanVerdict, Severity,
+    TargetScan,
 };
 use std::fmt::Write as _;
 
@@ -84,6 +85,9 @@ impl Page {
         if let Some(row) = native.filter(|row| row.hollow > 0) {
             self.hollow(row, &card.to_string());
         }
+        if self.detail == Detail::Short && is_fine(verdict.answer) {
+            self.under_override(library, verdict, &card.to_string());
+        }
         for (name, row) in shown_rows(library, verdict, self.detail) {
             let Some(code) = &row.code else { continue };
             if code.rules.is_empty() {
@@ -142,6 +146,19 @@ impl Page {
         self.line("  alone; under an override, or in an object that was only renamed, they start the empty ones.");
     }
 
+    /// What an override to another instruction set would make of a library that runs.
+    fn under_override(&mut self, library: &LibraryScan, verdict: &ScanVerdict, card: &str) {
+        for (name, row) in sorted(library) {
+            let (Some(code), Some(kernels)) = (&row.code, row.kernels) else { continue };
+            let Ok(gfx) = name.parse::<GfxTarget>() else { continue };
+            if verdict.code.as_ref() == Some(name) || code.flagged_kernels() == 0 {
+                continue;
+            }
+            let said = answer::of_kernels(code, kernels, card, name);
+            self.line(&format!("  under HSA_OVERRIDE_GFX_VERSION={}: {said}", gfx.dotted()));
+        }
+    }
+
     fn hits(&mut self, code: &CodeScan, report: &ScanReport) {
         let mut rules: Vec<_> = report
             .rules
@@ -151,11 +168,13 @@ impl Page {
         rules.sort_by_key(|(rule, count)| (rule.severity, std::cmp::Reverse(count.kernels)));
         for (rule, hits) in rules {
             self.line(&format!(
-                "    {:<24} {:<16} {:>9} kernels {:>10} places",
+                "    {:<24} {:<16} {:>9} {:<8} {:>9} {}",
                 rule.name,
                 rule.severity.words(),
                 grouped(hits.kernels),
-                grouped(hits.sites)
+                if hits.kernels == 1 { "kernel" } else { "kernels" },
+                grouped(hits.sites),
+                if hits.sites == 1 { "place" } else { "places" },
             ));
         }
         if code.unreadable > 0 {
@@ -209,7 +228,8 @@ impl Page {
     }
 }
 
-/// The rows whose rules are shown: what an override would run, and on the full page the native code too.
+/// The rows whose rules are shown: of a library that does not run what an override would make of it, and on the
+/// full page all.
 fn shown_rows<'l>(
     library: &'l LibraryScan,
     verdict: &'l ScanVerdict,
@@ -218,7 +238,7 @@ fn shown_rows<'l>(
     let fine = is_fine(verdict.answer);
     library.targets.iter().filter(move |(name, row)| {
         let meant = verdict.code.as_ref() == Some(name);
-        row.code.is_some() && (detail == Detail::Full || meant != fine)
+        row.code.is_some() && (detail == Detail::Full || meant && !fine)
     })
 }
 
@@ -226,7 +246,7 @@ fn shown_rows<'l>(
 fn sorted(library: &LibraryScan) -> Vec<(&String, &TargetScan)> {
     let mut rows: Vec<_> = library.targets.iter().collect();
     rows.sort_by_key(|(name, _)| {
-        let gfx = name.parse::<rmcp_model::GfxTarget>().ok();
+        let gfx = name.parse::<GfxTarget>().ok();
         (gfx.is_none(), gfx, (*name).clone())
     });
     rows

@@ -89,7 +89,7 @@ fn own_card(caller: &Caller) -> Result<GfxTarget, Failure> {
 
 /// What was scanned, for the first line.
 fn subject(paths: &[PathBuf]) -> String {
-    let [path] = paths else { return "what was named".to_owned() };
+    let [path] = paths else { return "what was scanned".to_owned() };
     if path.is_dir() {
         return if path.join("pyvenv.cfg").exists() { "this environment" } else { "this folder" }
             .to_owned();
