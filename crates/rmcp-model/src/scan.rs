@@ -111,6 +111,8 @@ pub struct LibraryScan {
     pub bundles: u64,
     /// Its code objects by the name of their target.
     pub targets: BTreeMap<String, TargetScan>,
+    /// Kernels named in Tensile's lists, by the target in the list's name; `any` where there is none.
+    pub listed: BTreeMap<String, u64>,
 }
 
 /// One kernel that the rules have been applied to.

@@ -1,5 +1,5 @@
-//! Where GPU code is kept: libraries, bundles, bare code objects, MIOpen's databases, and the wheels and packages
-//! that hold those.
+//! Where GPU code is kept: libraries, bundles, bare code objects, MIOpen's databases, Tensile's lists, and the wheels
+//! and packages that hold those.
 //!
 //! A container is recognised by its first bytes, never by its name. What is inside an archive is unpacked into a file
 //! without a name, one at a time, so memory does not grow with the size of a library. Limits and their reasons
@@ -8,6 +8,7 @@
 mod deb;
 pub mod fatbin;
 mod kernel_db;
+mod kernel_list;
 pub(crate) mod read_at;
 mod wheel;
 
@@ -122,6 +123,11 @@ pub trait Visitor {
     /// container is not packed.
     fn object(&mut self, group: &Group<'_>, member: usize, object: &dyn ReadAt);
 
+    /// Is shown the names in one of Tensile's lists of kernels.
+    fn kernel_list(&mut self, place: &str, names: Vec<String>) {
+        let _ = (place, names);
+    }
+
     /// Is told what could not be read. The rest is shown all the same.
     fn problem(&mut self, place: &str, error: ContainerError);
 }
@@ -152,6 +158,7 @@ enum Kind {
     Elf,
     Bundle,
     Database,
+    KernelList,
     Zip,
     Deb,
 }
@@ -168,6 +175,8 @@ impl Kind {
             Some(Self::Bundle)
         } else if starts(b"SQLite format 3\0") {
             Some(Self::Database)
+        } else if kernel_list::is_list(head) {
+            Some(Self::KernelList)
         } else if starts(b"PK\x03\x04") {
             Some(Self::Zip)
         } else if starts(b"!<arch>\ndebian-binary") {
@@ -207,6 +216,11 @@ impl Walk<'_> {
             Some(Kind::Zip) => wheel::walk(place, file, self, depth + 1),
             Some(Kind::Deb) => deb::walk(place, file, self, depth + 1),
             Some(Kind::Database) => kernel_db::walk(place, file, self),
+            Some(Kind::KernelList) => {
+                let names = kernel_list::read_names(file)?;
+                self.visitor.kernel_list(place, names);
+                Ok(())
+            }
             Some(Kind::Bundle) => self.bundles(place, Holder::Bundle, Bundles::of_file(file), file),
             Some(Kind::Elf) if is_code_object(file)? => {
                 self.object(place, Holder::Bare, String::new(), file)

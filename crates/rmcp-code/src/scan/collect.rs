@@ -11,6 +11,9 @@ use rmcp_model::{
 };
 use std::collections::{BTreeMap, HashMap};
 
+/// The target of a list before its file's name is known.
+pub(super) const ANY: &str = "any";
+
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -263,6 +266,12 @@ impl Visitor for Collector<'_> {
         if let Err(error) = done {
             self.problem(&format!("{} ({})", group.place, group.members[member].id), error);
         }
+    }
+
+    fn kernel_list(&mut self, place: &str, names: Vec<String>) {
+        let library = self.libraries.entry(place.to_owned()).or_default();
+        place.clone_into(&mut library.path);
+        *library.listed.entry(ANY.to_owned()).or_default() += names.len() as u64;
     }
 
     fn problem(&mut self, place: &str, error: ContainerError) {

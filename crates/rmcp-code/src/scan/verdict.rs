@@ -1,5 +1,6 @@
 //! From counts to an answer.
 
+use super::collect::ANY;
 use crate::isa::Target;
 use rmcp_model::{
     GfxTarget, LibraryScan, RuleSeverity, ScanAnswer, ScanCard, ScanVerdict, TargetScan,
@@ -32,6 +33,9 @@ pub fn join_folders(libraries: Vec<LibraryScan>) -> Vec<LibraryScan> {
                 folder.clone_into(&mut whole.path);
                 // A target has few files or many; what counts is whether it has any.
                 whole.bundles = 1;
+                for kernels in library.listed.values() {
+                    *whole.listed.entry(listed_for(&library.path)).or_default() += kernels;
+                }
                 for (name, target) in &library.targets {
                     let row = whole.targets.entry(name.clone()).or_default();
                     add(row, target);
@@ -41,6 +45,16 @@ pub fn join_folders(libraries: Vec<LibraryScan>) -> Vec<LibraryScan> {
         }
     }
     joined.into_values().collect()
+}
+
+/// The target in the name of a list such as `TensileLibrary_lazy_gfx90a-xnack+.dat`.
+fn listed_for(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".dat");
+    let last = name.rsplit('_').next().unwrap_or_default();
+    match GfxTarget::parse_prefix(last) {
+        Some((target, _)) => target.to_string(),
+        None => ANY.to_owned(),
+    }
 }
 
 fn add(row: &mut TargetScan, other: &TargetScan) {
@@ -292,13 +306,17 @@ mod tests {
         }
         let file =
             |name: &str, target| library(&format!("/r/rocblas/library/{name}"), 1, &[(target, 1)]);
+        let mut list = library("/r/rocblas/library/TensileLibrary_lazy_gfx1030.dat", 0, &[]);
+        list.listed.insert(ANY.to_owned(), 7);
         let joined = join_folders(vec![
+            list,
             file("a.co", "gfx1010"),
             file("a.hsaco", "gfx1030"),
             file("b.hsaco", "gfx1030"),
             library("/r/x.so", 2, &[("gfx1030", 2)]),
         ]);
         assert_eq!(joined.len(), 2);
+        assert_eq!(joined[0].listed, BTreeMap::from([("gfx1030".to_owned(), 7)]));
         assert_eq!((joined[0].bundles, joined[0].targets["gfx1030"].objects), (1, 2));
         assert_eq!(verdict_of(&joined[0], &card("gfx1010", &[])).answer, ScanAnswer::Native);
     }

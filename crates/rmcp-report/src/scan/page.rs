@@ -81,6 +81,13 @@ impl Page {
         self.line(&format!("{mark} {}", self.palette.bold(&clean(&library.path))));
         self.line(&format!("  {}", verdict_words(verdict, &card.to_string())));
         self.table(library, verdict);
+        let wanted = verdict.code.clone().unwrap_or_else(|| card.to_string());
+        for target in [wanted.as_str(), "any"] {
+            if let Some(&listed) = library.listed.get(target) {
+                let what = if target == "any" { "any target" } else { target };
+                self.line(&format!("  its lists name {} for {what}", count(listed, "kernel")));
+            }
+        }
         let native = library.targets.get(&card.to_string());
         if let Some(row) = native.filter(|row| row.hollow > 0) {
             self.hollow(row, &card.to_string());
