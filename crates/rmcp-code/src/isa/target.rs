@@ -66,7 +66,7 @@ impl Target {
     /// Returns whether it is one of gfx1010 to gfx1013, on which LLVM works around the hardware faults named in
     /// [`crate::rules`].
     ///
-    /// Source: LLVM 22 `GCNProcessors.td` and `AMDGPU.td`, `FeatureGroup.GFX10_1_Bugs` in the feature sets
+    /// Source: LLVM `AMDGPU.td`, `FeatureGroup.GFX10_1_Bugs`, which is in the feature sets
     /// of gfx1010 to gfx1013 and of no other.
     pub const fn has_gfx10_1_faults(self) -> bool {
         matches!(self, Self::Gfx1010 | Self::Gfx1011 | Self::Gfx1012 | Self::Gfx1013)
