@@ -136,13 +136,16 @@ fn next_magic(file: &dyn ReadAt, at: u64, end: u64) -> Result<Option<u64>, Bundl
             bytes[place..].starts_with(ccob::MAGIC) || bytes[place..].starts_with(bundle::MAGIC)
         };
         let places = (0..bytes.len().saturating_sub(3)).step_by(8);
-        let found =
-            if at % 8 == 0 { places.into_iter().find(|&place| starts(place)) } else { None };
+        let found = if at.is_multiple_of(8) {
+            places.into_iter().find(|&place| starts(place))
+        } else {
+            None
+        };
         match found {
             Some(place) => return Ok(Some(at + place as u64)),
             // Bundles that are not aligned do happen where several were joined by hand.
             None if starts(0) => return Ok(Some(at)),
-            None if at % 8 != 0 => at = at.next_multiple_of(8),
+            None if !at.is_multiple_of(8) => at = at.next_multiple_of(8),
             None if block == 24 => block = BUNDLE_ALIGN - at % BUNDLE_ALIGN + 24,
             None => {
                 // A magic that begins in the last bytes is seen with the next block.

@@ -225,7 +225,12 @@ mod tests {
             let row = TargetScan { bundles, objects: bundles, ..TargetScan::default() };
             (name.to_owned(), row)
         };
-        LibraryScan { path: path.to_owned(), bundles, targets: targets.iter().map(row).collect() }
+        LibraryScan {
+            path: path.to_owned(),
+            bundles,
+            targets: targets.iter().map(row).collect(),
+            listed: BTreeMap::new(),
+        }
     }
 
     #[test]
