@@ -7,18 +7,19 @@ use rmcp_code::CodeObject;
 use rmcp_code::container::{ContainerError, Group, ReadAt, Visitor, walk};
 use rmcp_code::isa::{self, Isa, Wave, words_of};
 use rmcp_code::rules::judge;
+use rmcp_code::scan::{Collector, Depth, verdict_of};
 use rmcp_diagnose::LogContext;
 use rmcp_host::log::{LogScanner, parse_kmsg, parse_pasted};
 use rmcp_host::{hardware, settings, stack, system};
 use rmcp_knowledge::Knowledge;
-use rmcp_model::{Place, Setting};
+use rmcp_model::{CodeScan, GfxTarget, Place, ScanCard, Setting};
 use std::sync::LazyLock;
 
 /// A name, what the target eats, and the target.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const ALL: [Target; 16] = [
+pub(crate) const ALL: [Target; 17] = [
     ("kfd_properties", kfd_properties),
     ("kernel_log", kernel_log),
     ("kernel_cmdline", kernel_cmdline),
@@ -26,6 +27,7 @@ pub(crate) const ALL: [Target; 16] = [
     ("pasted", pasted),
     ("bundles", bundles),
     ("containers", containers),
+    ("scans", scans),
     ("instructions", instructions),
     ("code_objects", code_objects),
     ("boot_files", boot_files),
@@ -130,6 +132,24 @@ fn containers(bytes: &[u8]) {
         walk("fuzz", &file, &mut greedy);
         let limit = (file.len() as u64 * 250).max(64 << 20) + file.len() as u64;
         assert!(greedy.read <= limit, "{} bytes of {}", greedy.read, file.len());
+    }
+}
+
+/// No part is more than the whole, whatever the symbols and sections of an object say.
+fn scans(bytes: &[u8]) {
+    let gfx = GfxTarget::new(10, 1, 0);
+    let card = ScanCard { gfx, runs: Vec::new(), generic: None };
+    let mut collector = Collector::new(&card, Depth::Kernels);
+    walk("fuzz", &bytes, &mut collector);
+    let found = collector.finish();
+    for library in &found.libraries {
+        for row in library.targets.values() {
+            assert!(row.bundles <= library.bundles, "{library:?}");
+            assert!(row.stubs <= row.kernels, "{library:?}");
+            let flagged = row.code.as_ref().map(CodeScan::flagged_kernels);
+            assert!(flagged <= row.kernels, "{library:?}");
+        }
+        verdict_of(library, &card);
     }
 }
 

@@ -59,6 +59,13 @@ fn both() -> Vec<u8> {
     bundle(&[(HOST, b""), (GFX1010, &old), (GFX1030, &new)])
 }
 
+/// Where a library is whose path is too long for a tar header.
+const LONG: &str = concat!(
+    "file!/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder",
+    "/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder",
+    "/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/folder/libx.so"
+);
+
 /// Each container, what it is called, where its objects are and how they are held.
 fn containers() -> Vec<(&'static str, Vec<u8>, &'static str, Holder)> {
     let plain = both();
@@ -85,6 +92,8 @@ fn containers() -> Vec<(&'static str, Vec<u8>, &'static str, Holder)> {
         all.push((name, deb(method, &members), "file!/x/libx.so", lib));
     }
     let wheel = wheel(&members);
+    let long = format!("{}libx.so", "folder/".repeat(40));
+    all.push(("deb, long name", deb(".xz", &[(&long, &inside)]), LONG, lib));
     all.push(("wheel in a deb", deb(".xz", &[("x.whl", &wheel)]), "file!/x.whl!/x/libx.so", lib));
     let (old, new) = pair();
     let rows = [("conv.o", bzip2(&old), i64::try_from(old.len()).unwrap()), ("gemm.o", new, 0)];
@@ -131,7 +140,7 @@ fn several_bundles_and_old_ids_are_shown_in_their_order() {
 
 #[test]
 fn files_of_no_interest_show_nothing() {
-    for file in [&b""[..], b"#!/bin/sh\n", b"\x7fEL", b"PK", &[0; 4096]] {
+    for file in [&b""[..], b"#!/bin/sh\n", b"\x7fEL", b"\x7fELF\x01\x01", b"PK", &[0; 4096]] {
         let shown = shown(file);
         assert!(shown.objects.is_empty() && shown.problems.is_empty(), "{shown:?}");
     }

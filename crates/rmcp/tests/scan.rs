@@ -131,6 +131,34 @@ fn what_cannot_be_read_is_no_success() {
     assert_eq!(rmcp(&["scan", "--card", "gfx1010"]).output().unwrap().status.code(), Some(2));
 }
 
+/// A folder that holds a code pack is not one without code.
+#[test]
+fn a_code_pack_is_named_as_not_read() {
+    let shelf = Shelf::new();
+    fs::create_dir(shelf.path("packs")).unwrap();
+    fs::write(shelf.path("packs/torch_gfx1010.kpack"), b"some format").unwrap();
+    let answer = shelf.scan("packs", &["--card", "gfx1010"]);
+    assert_eq!(answer.code, 3);
+    assert!(answer.text.contains("torch_gfx1010.kpack: is a code pack"), "{}", answer.text);
+}
+
+/// The whole page, of a library that does not run and of one that does.
+#[test]
+fn pages_read_as_they_are_meant_to() {
+    let shelf = Shelf::new();
+    for (page, name, arguments) in [
+        ("page-other-set", "newer.so", &["--card", "rx5600xt"][..]),
+        ("page-native", "native.whl", &["--card", "rx5600xt"]),
+        ("page-native-verbose", "native.whl", &["--card", "rx5600xt", "--verbose"]),
+        ("page-same-set", "tensile", &["--card", "rx6700xt"]),
+        ("page-nothing", "newest.so", &["--card", "rx5600xt"]),
+    ] {
+        let text = shelf.scan(name, arguments).text;
+        let text = text.replace(&shelf.path("").display().to_string(), "/files/");
+        insta::assert_snapshot!(page, text);
+    }
+}
+
 #[test]
 fn the_document_has_the_promised_fields() {
     let shelf = Shelf::new();

@@ -15,6 +15,9 @@ const SIZE: std::ops::Range<usize> = 48..58;
 /// Memory that xz may take (LZMA2's largest dictionary is 1.5 GiB; packages use 64 MiB).
 const XZ_MEMORY_BYTES: u64 = 256 << 20;
 
+/// Longest path of a member. Linux has none longer.
+const MAX_NAME_BYTES: u64 = 4096;
+
 /// Shows the files of a package.
 pub(super) fn walk(
     place: &str,
@@ -106,12 +109,21 @@ fn walk_entries(
     depth: u32,
 ) -> Result<(), ContainerError> {
     let mut archive = tar::Archive::new(stream);
-    for entry in archive.entries()? {
-        let entry = entry?;
-        if !entry.header().entry_type().is_file() {
+    let mut long = None;
+    // Raw: a long name is an entry of its own, which would be read whole, however long it says it is.
+    for entry in archive.entries()?.raw(true) {
+        let mut entry = entry?;
+        let kind = entry.header().entry_type();
+        if kind.is_gnu_longname() {
+            let mut name = Vec::new();
+            entry.by_ref().take(MAX_NAME_BYTES).read_to_end(&mut name)?;
+            long = Some(name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec());
             continue;
         }
-        let name = entry.path_bytes();
+        let name = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+        if !kind.is_file() {
+            continue;
+        }
         let name = String::from_utf8_lossy(&name);
         let inside = format!("{place}!/{}", name.trim_start_matches("./"));
         // A member has no packed size of its own.

@@ -169,7 +169,8 @@ impl Kind {
 
     fn of(head: &[u8]) -> Option<Self> {
         let starts = |magic: &[u8]| head.starts_with(magic);
-        if starts(b"\x7fELF") {
+        // The fifth byte says that it has 64 bits: libraries of 32 bits hold no GPU code.
+        if starts(b"\x7fELF\x02") {
             Some(Self::Elf)
         } else if starts(bundle::MAGIC) || starts(ccob::MAGIC) {
             Some(Self::Bundle)

@@ -103,7 +103,7 @@ pub(super) fn of_kernels(code: &CodeScan, kernels: u64, card: &str, built_for: &
     let parts = [
         (lost, "cannot decode on this card"),
         (certain, "use what this card does differently"),
-        (hang, "set what is documented to hang it"),
+        (hang, "use what is documented as a cause of hangs on it"),
         (timing, "lack a workaround that LLVM builds in for it"),
     ];
     let mut said = Vec::new();
@@ -136,7 +136,11 @@ mod tests {
                 11,
                 "11 of 148 kernels cannot decode on this card, 20 more use what this card does differently, 7 more lack a workaround that LLVM builds in for it",
             ),
-            (&[(DocumentedHang, 2)], 0, "2 of 148 kernels set what is documented to hang it"),
+            (
+                &[(DocumentedHang, 2)],
+                0,
+                "2 of 148 kernels use what is documented as a cause of hangs on it",
+            ),
             (
                 &[(TimingHazard, 147)],
                 0,

@@ -143,14 +143,16 @@ impl Page {
     fn hollow(&mut self, row: &TargetScan, card: &str) {
         let also = match row.only_here {
             0 => String::new(),
-            more => format!(" {} the other way round.", grouped(more)),
+            more => format!("; {} the other way round", grouped(more)),
         };
         self.line(&format!(
-            "  {} of its {card} kernels are empty, and their code stands in another target's object.{also}",
+            "  {} of its {card} kernels are empty, and another target's object has their code{also}.",
             grouped(row.hollow)
         ));
-        self.line("  Programs that choose kernels by the card's name (rocPRIM does) are served by their own object");
-        self.line("  alone; under an override, or in an object that was only renamed, they start the empty ones.");
+        self.line("  A program that chooses kernels by the card's name (rocPRIM does) starts no empty one; any other");
+        self.line(
+            "  gets nothing done by them. Such an object must not be renamed to another target.",
+        );
     }
 
     /// What an override to another instruction set would make of a library that runs.

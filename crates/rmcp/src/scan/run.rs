@@ -141,7 +141,14 @@ fn scan_file(found: &Found, options: &ScanOptions<'_>, progress: &dyn Progress) 
 
 fn scan_open(found: &Found, file: &Watched<'_>, options: &ScanOptions<'_>) -> io::Result<FileScan> {
     if !is_container(file)? {
-        return Ok(FileScan::default());
+        // Builds for many cards keep their code there. To say that there is none would be wrong.
+        let pack = found.path.extension().is_some_and(|ending| ending == "kpack");
+        let problems = pack.then(|| ScanProblem {
+            path: String::new(),
+            why: "is a code pack, whose format is not read; its name says for which target it is"
+                .to_owned(),
+        });
+        return Ok(FileScan { problems: problems.into_iter().collect(), ..FileScan::default() });
     }
     let collect = || {
         let mut collector = Collector::new(options.card, options.depth);
