@@ -1,9 +1,10 @@
 //! GPU code objects from bytes.
 //!
-//! Which targets a library holds code for, read from the headers of its offload bundles alone
-//! ([`summarize_bundles`]); the kernels of one code object ([`CodeObject`]); their instructions, for RDNA1 and
-//! RDNA2 ([`isa`]); and what can go wrong when they run on another card ([`rules`]). Nothing here trusts a byte: every offset, size and count in a file is checked
-//! against the file and against a limit whose reason is written beside it.
+//! Where code is kept ([`container`]), and which targets a library holds code for, read from the headers of its
+//! offload bundles alone ([`summarize_bundles`]); the kernels of one code object ([`CodeObject`]); their
+//! instructions, for RDNA1 and RDNA2 ([`isa`]); what can go wrong when they run on another card ([`rules`]); and
+//! what all of that means for one card ([`scan`]). Nothing here trusts a byte: every offset, size and count in a
+//! file is checked against the file and against a limit whose reason is written beside it.
 
 mod bundle;
 mod ccob;

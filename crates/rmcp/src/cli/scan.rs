@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Scan, output: &Output) -> Result<ExitCode, Failure
     let caller = Caller::from_process();
     let gfx = match &arguments.card {
         Some(card) => named_card(card)?,
-        None => own_card(&caller)?,
+        None => own_card(&caller, output)?,
     };
     let card = scan_card(gfx, Knowledge::embedded());
     if let Some(kernel) = &arguments.disassemble {
@@ -74,7 +74,7 @@ fn paths_and_filter(arguments: &Scan) -> Result<(Vec<PathBuf>, Option<String>), 
 }
 
 /// The first GPU of this machine, as `doctor` sees it: an override does not hide what it is.
-fn own_card(caller: &Caller) -> Result<GfxTarget, Failure> {
+fn own_card(caller: &Caller, output: &Output) -> Result<GfxTarget, Failure> {
     let hint = "name the card: --card rx5600xt, or --card gfx1010";
     let what = Inspection { root: None, pythons: &[], caller: caller.clone() };
     let facts = inspect(&what).map_err(|error| Failure::could_not_check(error).hint(hint))?;
@@ -82,6 +82,10 @@ fn own_card(caller: &Caller) -> Result<GfxTarget, Failure> {
     let Some(gpu) = gpus.first() else {
         return Err(Failure::no_gpu("this machine has no AMD GPU to scan for").hint(hint));
     };
+    let others = gpus.iter().filter_map(|other| other.gfx).filter(|&gfx| Some(gfx) != gpu.gfx);
+    for other in others {
+        output.note(&format!("for {}; this machine has a {other} too: --card {other}", gpu.name));
+    }
     gpu.gfx.ok_or_else(|| {
         Failure::could_not_check(format!("the target of {} is not known", gpu.name)).hint(hint)
     })
