@@ -124,6 +124,10 @@ fn what_cannot_be_read_is_no_success() {
     let answer = shelf.scan("cut.so", &["--card", "gfx1030"]);
     assert_eq!(answer.code, 3, "{}", answer.text);
     assert!(answer.text.contains("Could not be read"), "{}", answer.text);
+    fs::write(shelf.path("bad.whl"), b"PK\x03\x04garbage").unwrap();
+    let answer = shelf.scan("bad.whl", &["--card", "gfx1030"]);
+    let first = "this wheel could not be read whole, and what was read holds no GPU code";
+    assert_eq!((answer.code, answer.first()), (3, first));
     let absent = shelf.scan("no-such-file", &["--card", "gfx1030"]);
     assert_eq!(absent.code, 3);
     assert!(absent.errors.contains("no-such-file"), "{}", absent.errors);

@@ -6,7 +6,10 @@ use rmcp_model::{CodeScan, LibraryScan, RuleSeverity, ScanAnswer, ScanReport, Sc
 /// Returns the answer on everything scanned. `subject` is what that is, such as `this wheel`.
 pub(super) fn of_report(report: &ScanReport, subject: &str) -> String {
     let Some(verdict) = &report.verdict else {
-        return format!("{subject} holds no GPU code");
+        return match report.problems.len() {
+            0 => format!("{subject} holds no GPU code"),
+            _ => format!("{subject} could not be read whole, and what was read holds no GPU code"),
+        };
     };
     let card = report.card.gfx;
     let libraries = || report.libraries.iter();
