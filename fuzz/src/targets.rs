@@ -4,27 +4,30 @@
 //! some seconds in every test run.
 
 use rmcp_code::CodeObject;
+use rmcp_code::container::{ContainerError, Group, ReadAt, Visitor, walk};
 use rmcp_code::isa::{self, Isa, Wave, words_of};
 use rmcp_code::rules::judge;
+use rmcp_code::scan::{Collector, Depth, verdict_of};
 use rmcp_diagnose::LogContext;
 use rmcp_host::log::{LogScanner, parse_kmsg, parse_pasted};
 use rmcp_host::{hardware, settings, stack, system};
 use rmcp_knowledge::Knowledge;
-use rmcp_model::{Place, Setting};
-use std::io::Cursor;
+use rmcp_model::{CodeScan, GfxTarget, Place, ScanCard, Setting};
 use std::sync::LazyLock;
 
 /// A name, what the target eats, and the target.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const ALL: [Target; 16] = [
+pub(crate) const ALL: [Target; 18] = [
     ("kfd_properties", kfd_properties),
     ("kernel_log", kernel_log),
     ("kernel_cmdline", kernel_cmdline),
     ("signatures", signatures),
     ("pasted", pasted),
     ("bundles", bundles),
+    ("containers", containers),
+    ("scans", scans),
     ("instructions", instructions),
     ("code_objects", code_objects),
     ("boot_files", boot_files),
@@ -92,8 +95,62 @@ fn pasted(bytes: &[u8]) {
 }
 
 fn bundles(bytes: &[u8]) {
-    if let Ok(Some(summary)) = rmcp_code::summarize_bundles(Cursor::new(bytes)) {
+    if let Ok(Some(summary)) = rmcp_code::summarize_bundles(&bytes) {
         assert!(summary.targets.values().all(|&count| count <= summary.bundles));
+    }
+}
+
+/// Wants everything, reads it, and adds it up.
+struct Greedy {
+    read: u64,
+}
+
+impl Visitor for Greedy {
+    fn group(&mut self, group: &Group<'_>) -> Vec<usize> {
+        (0..group.members.len()).collect()
+    }
+
+    fn object(&mut self, group: &Group<'_>, member: usize, object: &dyn ReadAt) {
+        assert_eq!(group.members[member].bytes, object.length(), "{group:?}");
+        let bytes = object.bytes_at(0, object.length()).expect("what is shown is there");
+        self.read += bytes.len() as u64;
+    }
+
+    fn problem(&mut self, _place: &str, error: ContainerError) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// Whatever stands in a file, what comes out of it is bounded by its size.
+fn containers(bytes: &[u8]) {
+    let magics: [&[u8]; 5] =
+        [b"", b"CCOB", b"PK\x03\x04", b"!<arch>\ndebian-binary", b"SQLite format 3\0"];
+    for magic in magics {
+        let mut file = bytes.to_vec();
+        let length = magic.len().min(file.len());
+        file[..length].copy_from_slice(&magic[..length]);
+        let mut greedy = Greedy { read: 0 };
+        walk("fuzz", &file, &mut greedy);
+        let limit = (file.len() as u64 * 250).max(64 << 20) + file.len() as u64;
+        assert!(greedy.read <= limit, "{} bytes of {}", greedy.read, file.len());
+    }
+}
+
+/// No part is more than the whole, whatever the symbols and sections of an object say.
+fn scans(bytes: &[u8]) {
+    let gfx = GfxTarget::new(10, 1, 0);
+    let card = ScanCard { gfx, runs: Vec::new(), generic: None };
+    let mut collector = Collector::new(&card, Depth::Kernels);
+    walk("fuzz", &bytes, &mut collector);
+    let found = collector.finish();
+    for library in &found.libraries {
+        for row in library.targets.values() {
+            assert!(row.bundles <= library.bundles, "{library:?}");
+            assert!(row.stubs <= row.kernels, "{library:?}");
+            let flagged = row.code.as_ref().map(CodeScan::flagged_kernels);
+            assert!(flagged <= row.kernels, "{library:?}");
+        }
+        verdict_of(library, &card);
     }
 }
 

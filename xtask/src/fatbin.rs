@@ -54,8 +54,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("libx.so");
         run(&out, &["gfx1030".to_owned(), "gfx1010".to_owned()]).unwrap();
-        let summary =
-            rmcp_code::summarize_bundles(std::fs::File::open(out).unwrap()).unwrap().unwrap();
+        let bytes = std::fs::read(out).unwrap();
+        let summary = rmcp_code::summarize_bundles(&bytes).unwrap().unwrap();
         let targets: Vec<String> = summary.targets.keys().map(ToString::to_string).collect();
         assert_eq!(
             (summary.bundles, targets),

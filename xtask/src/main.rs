@@ -6,8 +6,10 @@
 )]
 
 mod bench;
+mod bench_scan;
 mod boot;
 mod corpus;
+mod corpus_isa;
 mod data;
 mod demo;
 mod fatbin;
@@ -54,6 +56,17 @@ enum Command {
         /// Size of the made-up log in MiB.
         #[arg(long, default_value_t = 1024)]
         log_mib: u64,
+    },
+    /// Measure the speed and memory of `scan` on Debian's librocsparse0, and against llvm-objdump; downloads both
+    BenchScan {
+        /// The library, where it is here already.
+        library: Option<PathBuf>,
+    },
+    /// Scan public packages and compare with figures of another program; downloads them with pip and apt
+    CorpusIsa {
+        /// A folder with packages that need not be downloaded.
+        #[arg(long)]
+        from: Option<PathBuf>,
     },
     /// Let the real shells, systemd and modprobe read what `rmcp apply` writes; installs them
     RealTools,
@@ -121,6 +134,8 @@ fn main() -> ExitCode {
         Command::CheckData => data::run(),
         Command::Corpus { dir, wrong } => corpus::run(&dir, wrong),
         Command::Bench { log_mib } => bench::run(log_mib),
+        Command::BenchScan { library } => bench_scan::run(library.as_deref()),
+        Command::CorpusIsa { from } => corpus_isa::run(from.as_deref()),
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// ELF machine number of AMD GPUs. Source: LLVM `AMDGPUUsage.rst`, `EM_AMDGPU`.
-const MACHINE: u16 = 224;
+pub(crate) const MACHINE: u16 = 224;
 
 /// Why bytes are no code object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -166,6 +166,20 @@ impl<'data> CodeObject<'data> {
                 None => self.lost_symbols += 1,
             }
         }
+    }
+
+    /// Returns the target of a code object from its first header alone.
+    ///
+    /// # Errors
+    /// [`ObjectError`] where the header is damaged, or the file is not for an AMD GPU.
+    pub fn target_of(bytes: &[u8]) -> Result<CodeTarget, ObjectError> {
+        let header = elf::FileHeader64::<Endianness>::parse(bytes).map_err(elf_error)?;
+        let endian = header.endian().map_err(elf_error)?;
+        let found = header.e_machine(endian).0;
+        if found != MACHINE {
+            return Err(ObjectError::Machine { found });
+        }
+        Ok(CodeTarget::from_flags(header.e_flags(endian).0, header.e_ident().abi_version))
     }
 
     /// The target that it was built for.

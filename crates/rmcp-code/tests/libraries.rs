@@ -6,7 +6,7 @@ use object::write::Object;
 use object::{Architecture, BinaryFormat, Endianness, SectionKind};
 use rmcp_code::summarize_bundles;
 use rmcp_model::{BundleSummary, CodeCoverage, GfxTarget};
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
 
 /// Returns a bundle whose entries have one byte of "code" each.
 fn bundle(ids: &[&str]) -> Vec<u8> {
@@ -61,7 +61,7 @@ fn library(section: &str, bundles: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> BundleSummary {
-    summarize_bundles(Cursor::new(bytes)).unwrap().unwrap()
+    summarize_bundles(&bytes).unwrap().unwrap()
 }
 
 const HOST: &str = "host-x86_64-unknown-linux--";
@@ -117,7 +117,7 @@ fn what_is_no_gfx_target_is_listed_apart() {
 
 #[test]
 fn a_library_without_gpu_code_has_no_summary() {
-    assert_eq!(summarize_bundles(Cursor::new(library(".data", &[vec![1, 2, 3]]))), Ok(None));
+    assert_eq!(summarize_bundles(&library(".data", &[vec![1, 2, 3]])), Ok(None));
 }
 
 /// Cut anywhere: an error that says where, never a panic, and never a target that is not there.
@@ -128,7 +128,7 @@ fn every_cut_ends_in_an_error_or_in_less() {
         &[bundle(&[HOST, GFX1010]), compressed(3, 1, &bundle(&[HOST, GFX1030]))],
     );
     for length in 0..whole.len() {
-        match summarize_bundles(Cursor::new(&whole[..length])) {
+        match summarize_bundles(&&whole[..length]) {
             Ok(summary) => assert_eq!(summary, None, "cut at {length}"),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
@@ -140,6 +140,6 @@ fn every_cut_ends_in_an_error_or_in_less() {
 fn a_bomb_is_not_unpacked() {
     let bomb = compressed(3, 1, &vec![0; 64 << 20]);
     assert!(bomb.len() < 64 << 10, "{} bytes", bomb.len());
-    let error = summarize_bundles(Cursor::new(library(".hip_fatbin", &[bomb]))).unwrap_err();
+    let error = summarize_bundles(&library(".hip_fatbin", &[bomb])).unwrap_err();
     assert!(error.to_string().contains("magic"), "{error}");
 }

@@ -4,14 +4,16 @@
 //! `/` (`openat2` with `RESOLVE_IN_ROOT`), so a hostile tree cannot lead outside itself. Every read is
 //! bounded, nothing blocks, and everything read can be kept for a recording.
 
+use rmcp_code::container::ReadAt;
 use rmcp_model::{Fact, Origin};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Most bytes read of a file by default. The longest file read whole is dpkg's status, 10 MB on a full
@@ -415,7 +417,7 @@ impl HostRoot {
             Ok((file, length)) => {
                 self.see(path, || Seen::Parts(length, BTreeMap::new()));
                 Fact::known(
-                    HostFile { root: self, path: path.to_owned(), file },
+                    HostFile { root: self, path: path.to_owned(), file, length },
                     Origin::file(path),
                 )
             }
@@ -430,27 +432,26 @@ pub struct HostFile<'a> {
     root: &'a HostRoot,
     path: String,
     file: File,
+    length: u64,
 }
 
-impl Read for HostFile<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.root.transcript.is_none() {
-            return self.file.read(buffer);
-        }
-        let at = self.file.stream_position()?;
-        let count = self.file.read(buffer)?;
+impl ReadAt for HostFile<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = FileExt::read_at(&self.file, buffer, offset)?;
         if let Some(transcript) = &self.root.transcript
             && let Some(Seen::Parts(_, parts)) = transcript.borrow_mut().get_mut(&self.path)
         {
-            parts.insert(at, buffer[..count].to_vec());
+            // Of two reads at one place the longer one has all that was seen.
+            let part = parts.entry(offset).or_default();
+            if part.len() < count {
+                *part = buffer[..count].to_vec();
+            }
         }
         Ok(count)
     }
-}
 
-impl Seek for HostFile<'_> {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.file.seek(to)
+    fn length(&self) -> u64 {
+        self.length
     }
 }
 

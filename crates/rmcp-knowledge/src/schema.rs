@@ -80,6 +80,9 @@ pub struct Target {
     /// Targets whose code is right on this one, itself left out, best first.
     #[serde(default)]
     pub runs: Vec<GfxTarget>,
+    /// The family whose code the runtime takes for it where there is none of its own, such as `gfx10-1-generic`.
+    #[serde(default)]
+    pub generic: Option<String>,
     /// Ids of sources.
     pub sources: Vec<String>,
 }

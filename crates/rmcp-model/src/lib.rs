@@ -14,6 +14,7 @@ mod log;
 mod pci;
 mod python;
 mod rocm;
+mod scan;
 mod setting;
 mod version;
 
@@ -34,5 +35,9 @@ pub use log::{LogFacts, LogKind, LogMatch, PastedFacts, PastedGpu};
 pub use pci::{PciAddress, PciId};
 pub use python::{Build, PythonEnv, PythonPackage};
 pub use rocm::{RocmComponent, RocmInstall, RocmOrigin};
+pub use scan::{
+    CodeScan, KernelScan, LibraryScan, RuleCount, RuleNote, RuleSeverity, ScanAnswer, ScanCard,
+    ScanProblem, ScanReport, ScanVerdict, TargetScan,
+};
 pub use setting::{Place, Setting, SettingKind};
 pub use version::Version;

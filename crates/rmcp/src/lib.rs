@@ -1,12 +1,13 @@
 //! RMCP's front: what the binary and other programs call.
 //!
 //! One value flows one way: [`inspect`] reads a machine into facts, [`diagnose`] makes findings and routes
-//! of them, [`explain`] makes a log into its kind and its meaning. [`Site`] plans, makes and takes back changes.
+//! of them, [`explain`] makes a log into its kind and its meaning, [`scan`] judges GPU code for a card. [`Site`] plans, makes and takes back changes.
 //! Nothing here speaks to a terminal.
 
 mod as_before;
 mod inspect;
 mod places;
+pub mod scan;
 mod site;
 
 pub use inspect::{InspectError, Inspection, explain, inspect, record};

@@ -5,8 +5,11 @@
 #[path = "../../../fuzz/src/targets.rs"]
 mod targets;
 
+#[path = "../../rmcp-code/tests/support/mod.rs"]
+mod containers;
 mod support;
 
+use containers::{GFX1010, HOST};
 use proptest::prelude::*;
 use rmcp::{Caller, Inspection, Knowledge, diagnose, inspect, record};
 use std::fs;
@@ -21,11 +24,26 @@ fn seeds() -> Vec<Vec<u8>> {
     collect(&testdata("machines/rx6600xt-fish-not-exported"), &mut files);
     collect(&testdata("machines/rx6750-unit-only"), &mut files);
     collect(&testdata("code-objects"), &mut files);
-    let seeds: Vec<Vec<u8>> = files
+    let mut seeds: Vec<Vec<u8>> = files
         .iter()
         .filter_map(|path| fs::read(path).ok())
         .filter(|bytes| !bytes.is_empty() && bytes.len() < 16 << 10)
         .collect();
+    // Containers of every form, around an object of which there is little.
+    let mut object = containers::object("gfx1010");
+    object.truncate(3000);
+    let bundle = containers::bundle(&[(HOST, b""), (GFX1010, &object)]);
+    let members: [(&str, &[u8]); 2] = [("a.co", &object), ("b.so", &bundle)];
+    seeds.extend([
+        containers::compressed(1, 0, &bundle),
+        containers::compressed(2, 1, &bundle),
+        containers::compressed(3, 1, &bundle),
+        containers::wheel(&members),
+        containers::deb(".xz", &members),
+        containers::deb("", &members),
+        containers::kernel_db(&[("a", containers::bzip2(&object), 3000), ("b", object, 0)]),
+        containers::library(".hip_fatbin", &[bundle]),
+    ]);
     assert!(seeds.len() > 100, "{} seeds", seeds.len());
     seeds
 }

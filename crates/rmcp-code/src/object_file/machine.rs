@@ -87,6 +87,13 @@ impl CodeTarget {
         }
     }
 
+    /// Returns the family at the end of a bundle entry's id.
+    pub(crate) fn generic_of_bundle_id(id: &str) -> Option<Self> {
+        let (_, name) = id.split_once("-amdhsa-")?;
+        let name = name.trim_start_matches('-').split(':').next()?;
+        GENERIC.iter().find(|generic| generic.1 == name).map(|generic| Self::Generic(generic.1))
+    }
+
     /// Returns the target whose instructions the code has, where they are known here. A family has those that
     /// all of its targets share: these are gfx1010's for the older, and gfx1030's for the newer one.
     ///

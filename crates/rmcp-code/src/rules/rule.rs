@@ -1,31 +1,7 @@
 //! The rules as data: name, severity, source, and a sentence for a person.
 
 use crate::isa::Target;
-
-/// How certain a rule's harm is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// The instruction is not there, or does something else.
-    Certain,
-    /// LLVM or Mesa write that it hangs.
-    DocumentedHang,
-    /// LLVM inserts a workaround; whether harm comes of leaving it out depends on timing.
-    TimingHazard,
-    /// Harmful only with addresses that the code does not show.
-    Question,
-}
-
-impl Severity {
-    /// The severity in words.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Certain => "certain",
-            Self::DocumentedHang => "documented hang",
-            Self::TimingHazard => "timing hazard",
-            Self::Question => "question",
-        }
-    }
-}
+pub use rmcp_model::RuleSeverity as Severity;
 
 macro_rules! rules {
     ($($id:ident $name:literal $severity:ident $source:literal $sentence:literal,)*) => {

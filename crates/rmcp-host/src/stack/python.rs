@@ -427,7 +427,7 @@ fn read_code(root: &HostRoot, site: &str, package: &str) -> Fact<BundleSummary> 
     for path in paths {
         match root.open(&path) {
             Fact::Known { value, origin } => {
-                return match summarize_bundles(value) {
+                return match summarize_bundles(&value) {
                     Ok(Some(summary)) => Fact::known(summary, origin),
                     Ok(None) => Fact::unreadable(format!(
                         "{path}: has no section .hip_fatbin; its GPU code lies elsewhere"

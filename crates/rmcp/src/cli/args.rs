@@ -62,6 +62,12 @@ pub(crate) enum Command {
     /// Reads a program's output, a kernel log, or a pasted issue, of any size. Exits with 1 when no known
     /// fault stands in it, as grep does.
     Explain(Explain),
+    /// Prove from the GPU code in libraries, wheels and packages whether a card runs it
+    ///
+    /// Reads libraries, wheels, Debian packages, virtual environments, /opt/rocm, Tensile folders, MIOpen's kernel
+    /// databases and bare code objects. Exits with 0 where the card runs all of it, natively or through an
+    /// override inside its instruction set, and with 1 where it does not.
+    Scan(Scan),
     /// Change this machine so that it can be taken back: shows every difference, and asks
     Apply(Apply),
     /// Take changes back: the old bytes, exactly
@@ -103,6 +109,28 @@ pub(crate) struct Explain {
     /// Take the machine to have this card, such as rx5600xt or gfx1010.
     #[arg(long, value_name = "CARD")]
     pub(crate) card: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Files and folders.
+    #[arg(value_name = "PATH", required_unless_present = "kernels")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// For this card, such as rx5600xt or gfx1010, instead of the machine's own.
+    #[arg(long, value_name = "CARD")]
+    pub(crate) card: Option<String>,
+    /// List the kernels too, or those with this text in their name.
+    #[arg(long, value_name = "FILTER", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) kernels: Option<String>,
+    /// Print the instructions of the kernels of this name, or with this text in it, and nothing else.
+    #[arg(long, value_name = "KERNEL", conflicts_with_all = ["kernels", "quick"])]
+    pub(crate) disassemble: Option<String>,
+    /// Read everything anew, and keep nothing.
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Read headers of bundles alone: which targets there are, and no rules.
+    #[arg(long, conflicts_with = "kernels")]
+    pub(crate) quick: bool,
 }
 
 #[derive(Debug, Args)]

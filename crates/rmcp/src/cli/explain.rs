@@ -49,17 +49,19 @@ fn host(arguments: &Explain) -> Result<Option<HostFacts>, Failure> {
     }
 }
 
+/// Returns the target of a card that the user named.
+pub(crate) fn named_card(card: &str) -> Result<GfxTarget, Failure> {
+    let named = || Knowledge::embedded().card_named(card).and_then(|(chip, _)| chip.gfx);
+    card.parse::<GfxTarget>().ok().or_else(named).ok_or_else(|| {
+        Failure::usage(format!("unknown card `{card}`"))
+            .hint("name it like rx5600xt, \"RX 6700 XT\" or gfx1031")
+    })
+}
+
 /// Facts of a machine of which nothing is known but its card. The override is that of this process.
 fn machine_with(card: &str) -> Result<HostFacts, Failure> {
     let knowledge = Knowledge::embedded();
-    let gfx = card
-        .parse::<GfxTarget>()
-        .ok()
-        .or_else(|| knowledge.card_named(card).and_then(|(chip, _)| chip.gfx));
-    let Some(gfx) = gfx else {
-        return Err(Failure::usage(format!("unknown card `{card}`"))
-            .hint("name it like rx5600xt, \"RX 6700 XT\" or gfx1031"));
-    };
+    let gfx = named_card(card)?;
     let environment = Caller::from_process()
         .environment
         .into_iter()

@@ -5,6 +5,7 @@ mod change;
 mod doctor;
 mod explain;
 mod output;
+mod scan;
 mod status;
 mod write_recording;
 
@@ -25,6 +26,10 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn could_not_check(what: impl ToString) -> Self {
         Self { code: ExitCode::CouldNotCheck, what: what.to_string(), hint: None }
+    }
+
+    pub(crate) fn no_gpu(what: impl ToString) -> Self {
+        Self { code: ExitCode::NoAmdGpu, what: what.to_string(), hint: None }
     }
 
     pub(crate) fn usage(what: impl ToString) -> Self {
@@ -58,6 +63,7 @@ pub(crate) fn run() -> std::process::ExitCode {
     let result = match &arguments.command {
         Command::Doctor(doctor) => doctor::run(doctor, &output),
         Command::Explain(explain) => explain::run(explain, &output),
+        Command::Scan(scan) => scan::run(scan, &output),
         Command::Apply(arguments) => change::apply(arguments, &output),
         Command::Undo(arguments) => status::undo(arguments, &output),
         Command::Status(arguments) => status::status(arguments, &output),

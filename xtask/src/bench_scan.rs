@@ -1,0 +1,162 @@
+//! `cargo xtask bench-scan`: `rmcp scan` on the largest library of Debian, beside LLVM's disassembler.
+//!
+//! Designed for: Debian's librocsparse0 (1.3 GB, 111 bundles, 12,591 kernels for gfx1030) for one card in 5 s on
+//! two cores with 300 MB, its headers in 50 ms, and decoding with all rules 50 times as fast as `llvm-objdump -d`.
+
+use crate::run::{cargo, need_package, release_binary};
+use anyhow::{Context, Result, bail, ensure};
+use rmcp_code::container::{ContainerError, FileAt, Group, ReadAt, Visitor, walk};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Runs; the median counts.
+const RUNS: usize = 5;
+
+const SCAN_SECONDS: f64 = 5.0;
+const SCAN_PEAK_MB: f64 = 300.0;
+const HEADERS_MS: f64 = 50.0;
+const TIMES_OBJDUMP: f64 = 50.0;
+
+/// The target whose code is compared.
+const TARGET: &str = "gfx1030";
+
+/// Measures, prints, and fails where a bar is missed. Without a library, Debian's is downloaded.
+pub(crate) fn run(library: Option<&Path>) -> Result<()> {
+    cargo(&["build", "--release", "--quiet", "--package", "rmcp", "--package", "xtask"])?;
+    need_package("/usr/bin/time", "time")?;
+    let folder = tempfile::tempdir()?;
+    let library = match library {
+        Some(library) => library.to_owned(),
+        None => debian_library(folder.path())?,
+    };
+    let mut missed = Vec::new();
+    let mut bar = |what: &str, value: f64, limit: f64, unit: &str, at_most: bool| {
+        let fine = if at_most { value <= limit } else { value >= limit };
+        let word = if at_most { "at most" } else { "at least" };
+        println!("  {what:<48} {value:9.1} {unit:<6} ({word} {limit} {unit})");
+        if !fine {
+            missed.push(format!("{what}: {value:.1} {unit}, the bar is {limit}"));
+        }
+    };
+    println!("{} for gfx1010, median of {RUNS}", library.display());
+    let whole = ["--card", "gfx1010", "--no-cache"];
+    bar("scan, all rules", median(&library, &whole)?.as_secs_f64(), SCAN_SECONDS, "s", true);
+    bar("largest memory of it", peak_mb(&library, &whole)?, SCAN_PEAK_MB, "MB", true);
+    let headers = median(&library, &["--card", "gfx1010", "--quick"])?;
+    bar("headers alone", headers.as_secs_f64() * 1e3, HEADERS_MS, "ms", true);
+    let cache = folder.path().join("cache");
+    scan(&library, &["--card", "gfx1010"]).env("XDG_CACHE_HOME", &cache).status()?;
+    let start = Instant::now();
+    scan(&library, &["--card", "gfx1010"]).env("XDG_CACHE_HOME", &cache).status()?;
+    println!(
+        "  {:<48} {:9.1} ms",
+        "the same again, from the cache",
+        start.elapsed().as_secs_f64() * 1e3
+    );
+    let times = times_objdump(&library, folder.path())?;
+    bar("decode and rules, of llvm-objdump -d", times, TIMES_OBJDUMP, "times", false);
+    if !missed.is_empty() {
+        bail!("{}", missed.join("; "));
+    }
+    Ok(())
+}
+
+fn debian_library(folder: &Path) -> Result<PathBuf> {
+    let done = Command::new("sh")
+        .args(["-c", "apt-get download -qq librocsparse0 && dpkg-deb -x librocsparse0_*.deb ."])
+        .current_dir(folder)
+        .status()?;
+    ensure!(done.success(), "apt-get could not download librocsparse0 ({done})");
+    let found = Command::new("find")
+        .arg(folder)
+        .args(["-name", "librocsparse.so*", "-type", "f"])
+        .output()?;
+    let path = String::from_utf8(found.stdout)?;
+    Ok(PathBuf::from(path.lines().next().context("librocsparse0 holds no librocsparse.so")?))
+}
+
+fn scan(library: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(release_binary());
+    command.arg("scan").arg(library).args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// The exit code says whether the card runs it, which is of no interest here.
+fn median(library: &Path, arguments: &[&str]) -> Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        scan(library, arguments).status()?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[RUNS / 2])
+}
+
+fn peak_mb(library: &Path, arguments: &[&str]) -> Result<f64> {
+    let output = Command::new("/usr/bin/time")
+        .args(["--format", "%M"])
+        .arg(release_binary())
+        .arg("scan")
+        .arg(library)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let kib: f64 =
+        text.lines().last().unwrap_or_default().trim().parse().with_context(|| text.to_string())?;
+    Ok(kib * 1024.0 / 1e6)
+}
+
+/// Writes the target's code objects down and lets `measure-isa --bench` time both on them, one thread each.
+fn times_objdump(library: &Path, folder: &Path) -> Result<f64> {
+    let objects = folder.join("objects");
+    std::fs::create_dir(&objects)?;
+    let mut writer = Writer { folder: objects.clone(), written: 0, failed: None };
+    walk("", &FileAt::new(std::fs::File::open(library)?)?, &mut writer);
+    if let Some(error) = writer.failed {
+        bail!("{}: {error}", library.display());
+    }
+    ensure!(writer.written > 0, "{} holds no {TARGET} code", library.display());
+    let output = Command::new(release_binary().with_file_name("xtask"))
+        .arg("measure-isa")
+        .arg(&objects)
+        .args(["--bench", "--built-for", TARGET, "--runs-on", "gfx1010"])
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8(output.stdout)?;
+    print!("{text}");
+    let (front, _) = text.split_once(" times as fast").context("measure-isa gave no ratio")?;
+    front.rsplit(' ').next().unwrap_or_default().parse().context("measure-isa gave no number")
+}
+
+struct Writer {
+    folder: PathBuf,
+    written: usize,
+    failed: Option<String>,
+}
+
+impl Visitor for Writer {
+    fn group(&mut self, group: &Group<'_>) -> Vec<usize> {
+        let wanted = |at: &usize| {
+            let target = group.members[*at].target;
+            target.is_some_and(|target| target.to_string() == TARGET)
+        };
+        (0..group.members.len()).filter(wanted).collect()
+    }
+
+    fn object(&mut self, _group: &Group<'_>, _member: usize, object: &dyn ReadAt) {
+        let path = self.folder.join(format!("{:04}.co", self.written));
+        self.written += 1;
+        let written =
+            object.bytes_at(0, object.length()).and_then(|bytes| std::fs::write(path, bytes));
+        if let Err(error) = written {
+            self.failed = Some(error.to_string());
+        }
+    }
+
+    fn problem(&mut self, _place: &str, error: ContainerError) {
+        self.failed = Some(error.to_string());
+    }
+}
