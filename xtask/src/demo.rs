@@ -12,7 +12,7 @@ struct Scene {
     look: &'static str,
 }
 
-const SCENES: [Scene; 4] = [
+const SCENES: [Scene; 5] = [
     Scene {
         title: "A made-up machine: an RX 5600 XT under the advice that most pages give",
         arguments: &["doctor", "--root", "testdata/machines/rx5600xt-override-torch"],
@@ -35,6 +35,12 @@ const SCENES: [Scene; 4] = [
         ],
         exit_code: 0,
         look: "0x29 is recognised through the progress bar, and narrowed by the machine: gfx1030 code on gfx1010",
+    },
+    Scene {
+        title: "What GPU code does on another card than it was compiled for: proof from the code, nothing is run",
+        arguments: &["scan", "testdata/code-objects", "--card", "gfx1010", "--no-cache"],
+        exit_code: 1,
+        look: "the native object is clean; of the gfx1030 object, a kernel that this card cannot decode, others it gets wrong, and why",
     },
     Scene {
         title: "What RMCP would change on that machine; nothing is changed here",

@@ -2,71 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics says enough")]
 
-use object::write::Object;
-use object::{Architecture, BinaryFormat, Endianness, SectionKind};
+mod support;
+
 use rmcp_code::summarize_bundles;
 use rmcp_model::{BundleSummary, CodeCoverage, GfxTarget};
-use std::io::Write as _;
+use support::{GFX1010, GFX1030, HOST, compressed, library};
 
 /// Returns a bundle whose entries have one byte of "code" each.
 fn bundle(ids: &[&str]) -> Vec<u8> {
-    let mut bytes = b"__CLANG_OFFLOAD_BUNDLE__".to_vec();
-    bytes.extend((ids.len() as u64).to_le_bytes());
-    for (index, id) in ids.iter().enumerate() {
-        let size = u64::from(!id.starts_with("host"));
-        bytes.extend([2048 + index as u64, size, id.len() as u64].map(u64::to_le_bytes).concat());
-        bytes.extend(id.as_bytes());
-    }
-    bytes.resize(2048 + ids.len(), 0x7f);
-    bytes
-}
-
-fn compressed(version: u16, method: u16, plain: &[u8]) -> Vec<u8> {
-    let data = match method {
-        0 => {
-            let mut encoder =
-                flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(plain).unwrap();
-            encoder.finish().unwrap()
-        }
-        _ => zstd::encode_all(plain, 3).unwrap(),
-    };
-    let mut bytes = b"CCOB".to_vec();
-    bytes.extend([version.to_le_bytes(), method.to_le_bytes()].concat());
-    let header: u64 = match version {
-        1 => 20,
-        2 => 24,
-        _ => 32,
-    };
-    let (total, whole) = (header + data.len() as u64, plain.len() as u64);
-    let small = |value: u64| u32::try_from(value).unwrap().to_le_bytes().to_vec();
-    bytes.extend(match version {
-        1 => small(whole),
-        2 => [small(total), small(whole)].concat(),
-        _ => [total.to_le_bytes(), whole.to_le_bytes()].concat(),
-    });
-    bytes.extend([0; 8]);
-    bytes.extend(data);
-    bytes
-}
-
-/// Returns a library with these bundles one behind the other, each at its alignment.
-fn library(section: &str, bundles: &[Vec<u8>]) -> Vec<u8> {
-    let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
-    let id = object.add_section(Vec::new(), section.into(), SectionKind::ReadOnlyData);
-    for bundle in bundles {
-        object.append_section_data(id, bundle, 4096);
-    }
-    object.write().unwrap()
+    let code = |id: &str| if id.starts_with("host") { &[][..] } else { &[0x7f] };
+    support::bundle(&ids.iter().map(|id| (*id, code(id))).collect::<Vec<_>>())
 }
 
 fn read(bytes: &[u8]) -> BundleSummary {
     summarize_bundles(&bytes).unwrap().unwrap()
 }
 
-const HOST: &str = "host-x86_64-unknown-linux--";
-const GFX1010: &str = "hipv4-amdgcn-amd-amdhsa--gfx1010:xnack-";
-const GFX1030: &str = "hipv4-amdgcn-amd-amdhsa--gfx1030";
 const OLD: &str = "hip-amdgcn-amd-amdhsa-gfx906";
 
 const RDNA1: GfxTarget = GfxTarget::new(10, 1, 0);

@@ -101,23 +101,27 @@ pub(super) fn of_kernels(code: &CodeScan, kernels: u64, card: &str, built_for: &
     let of = grouped(kernels);
     let lost = code.undecodable_kernels;
     let certain = code.kernels_from(RuleSeverity::Certain).saturating_sub(lost);
-    let hang = code.kernels_from(RuleSeverity::DocumentedHang) - lost - certain;
-    let timing = code.flagged_kernels() - hang - lost - certain;
+    let hang = code.kernels_from(RuleSeverity::DocumentedHang).saturating_sub(lost + certain);
+    let timing = code.flagged_kernels().saturating_sub(lost + certain + hang);
     let parts = [
-        (lost, "cannot decode on this card"),
-        (certain, "use what this card does differently"),
-        (hang, "use what is documented as a cause of hangs on it"),
-        (timing, "lack a workaround that LLVM builds in for it"),
+        (lost, "cannot", "cannot", "decode on this card"),
+        (certain, "uses", "use", "what this card does differently"),
+        (hang, "uses", "use", "what is documented as a cause of hangs on it"),
+        (timing, "lacks", "lack", "a workaround that LLVM builds in for it"),
     ];
     let mut said = Vec::new();
-    for (number, what) in parts.into_iter().filter(|part| part.0 > 0) {
-        let number = grouped(number);
-        said.push(match said.is_empty() {
-            true => format!("{number} of {of} kernels {what}"),
-            false => format!("{number} more {what}"),
-        });
+    for (number, one, many, what) in parts.into_iter().filter(|part| part.0 > 0) {
+        let verb = if number == 1 { one } else { many };
+        let who = if said.is_empty() { format!("of {of} kernels") } else { "more".to_owned() };
+        said.push(format!("{} {who} {verb} {what}", grouped(number)));
     }
-    if said.is_empty() {
+    let open = code.kernels_from(RuleSeverity::Question);
+    if said.is_empty() && open > 0 {
+        said.push(format!(
+            "{} of {of} kernels with a question left open, none with more",
+            grouped(open)
+        ));
+    } else if said.is_empty() {
         said.push(format!("no rule hits any of {of} kernels, which is no proof that they run"));
     }
     format!("{} ({built_for} code on {card})", said.join(", "))
@@ -132,7 +136,7 @@ mod tests {
     fn the_gravest_is_said_first_and_nothing_is_claimed_beyond_it() {
         use RuleSeverity::{Certain, DocumentedHang, Question, TimingHazard};
         type Case = (&'static [(RuleSeverity, u64)], u64, &'static str);
-        let cases: [Case; 5] = [
+        let cases: [Case; 7] = [
             (&[(Certain, 31)], 31, "31 of 148 kernels cannot decode on this card"),
             (
                 &[(Certain, 31), (TimingHazard, 7), (Question, 9)],
@@ -149,10 +153,12 @@ mod tests {
                 0,
                 "147 of 148 kernels lack a workaround that LLVM builds in for it",
             ),
+            (&[(Question, 148)], 0, "148 of 148 kernels with a question left open, none with more"),
+            (&[], 0, "no rule hits any of 148 kernels, which is no proof that they run"),
             (
-                &[(Question, 148)],
-                0,
-                "no rule hits any of 148 kernels, which is no proof that they run",
+                &[(Certain, 2), (TimingHazard, 1)],
+                1,
+                "1 of 148 kernels cannot decode on this card, 1 more uses what this card does differently, 1 more lacks a workaround that LLVM builds in for it",
             ),
         ];
         for (severities, undecodable_kernels, expected) in cases {
