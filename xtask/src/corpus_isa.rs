@@ -1,6 +1,6 @@
 //! `cargo xtask corpus-isa`: scans public packages and compares with figures found by another program.
 //!
-//! The figures are of a prototype that stood on LLVM's own disassembler and hazard rules. Where ours differ, the
+//! The figures are of an earlier count that stood on LLVM's own disassembler and hazard rules. Where ours differ, the
 //! difference has its explanation and our figure beside it here; any other difference is a failure. Nothing of a
 //! package is kept.
 
@@ -24,7 +24,7 @@ enum Source {
     Apt(&'static str),
 }
 
-/// A figure of ours that is another than the prototype's, and why.
+/// A figure of ours that is another than the earlier count's, and why.
 struct Other {
     ours: u64,
     why: &'static str,
@@ -50,9 +50,9 @@ struct Package {
     rows: &'static [Row],
 }
 
-const READLANE: &str = "the prototype let v_readlane and v_readfirstlane end the V_CMPX hazard; LLVM's fixVcmpxExecWARHazard asks for an operand `sdst` or an implicit scalar result, and these two have neither";
+const READLANE: &str = "the earlier count let v_readlane and v_readfirstlane end the V_CMPX hazard; LLVM's fixVcmpxExecWARHazard asks for an operand `sdst` or an implicit scalar result, and these two have neither";
 
-const EMPTY: &str = "the prototype left out kernels whose symbol has no size";
+const EMPTY: &str = "the earlier count left out kernels whose symbol has no size";
 
 const PACKAGES: [Package; 7] = [
     Package {
@@ -277,7 +277,7 @@ fn compare(
         let place = format!("{} {} {field}", package.file, row.target);
         match other {
             Some(other) if other.ours == ours => {
-                notes.push(format!("{place}: {ours}, the prototype {expected}: {}", other.why));
+                notes.push(format!("{place}: {ours}, the earlier count {expected}: {}", other.why));
             }
             _ => wrong.push(format!("{place}: {ours}, expected {expected}")),
         }
