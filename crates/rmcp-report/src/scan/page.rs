@@ -177,13 +177,15 @@ impl Page {
         rules.sort_by_key(|(rule, count)| (rule.severity, std::cmp::Reverse(count.kernels)));
         for (rule, hits) in rules {
             self.line(&format!(
-                "    {:<24} {:<16} {:>9} {:<8} {:>9} {}",
+                "    {:<24} {:<16} {:>9} {:<8} {:>9} {}{}",
                 rule.name,
                 rule.severity.words(),
                 grouped(hits.kernels),
                 if hits.kernels == 1 { "kernel" } else { "kernels" },
                 grouped(hits.sites),
                 if hits.sites == 1 { "place" } else { "places" },
+                // A function that kernels share is counted once, and makes each of them reach the hit.
+                if hits.sites < hits.kernels { ", in functions that they share" } else { "" },
             ));
         }
         if code.unreadable > 0 {
