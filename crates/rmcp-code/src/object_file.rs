@@ -68,7 +68,8 @@ pub struct Function<'data> {
     pub name: Cow<'data, str>,
     /// Address of its first instruction.
     pub address: u64,
-    /// Its code; empty where the symbol has no size.
+    /// Its code. A symbol without a size, as assembly has (Tensile's kernels), reaches to the next function, and has
+    /// none where a function with a size begins at its address: then it is an empty one in front of that.
     pub code: &'data [u8],
     /// Its descriptor, where it is a kernel.
     pub kernel: Option<KernelDescriptor>,
@@ -138,7 +139,7 @@ impl<'data> CodeObject<'data> {
                 object.add_symbol(&mut found, name, symbol.st_type().0, address, size);
             }
         }
-        object.functions = found.finish();
+        object.functions = found.finish(|address| object.code_from(address));
         Ok(object)
     }
 
@@ -212,6 +213,14 @@ impl<'data> CodeObject<'data> {
         self.loaded.iter().filter(|part| part.executable).map(|part| (part.address, part.bytes))
     }
 
+    /// Returns the code from an address to the end of its section.
+    fn code_from(&self, address: u64) -> &'data [u8] {
+        let found = self.text().find_map(|(start, bytes)| {
+            bytes.get(usize::try_from(address.checked_sub(start)?).ok()?..)
+        });
+        found.unwrap_or_default()
+    }
+
     /// Returns the bytes at an address, `None` where the file has not all of them.
     pub fn bytes_at(&self, address: u64, size: u64) -> Option<&'data [u8]> {
         self.loaded.iter().find_map(|part| {
@@ -233,7 +242,7 @@ struct Symbols<'data> {
 impl<'data> Symbols<'data> {
     /// Joins functions and descriptors by name. A descriptor without a function of its name still is a kernel:
     /// its entry is where the descriptor says, and where another function begins there, that is its code.
-    fn finish(mut self) -> Vec<Function<'data>> {
+    fn finish(mut self, code_from: impl Fn(u64) -> &'data [u8]) -> Vec<Function<'data>> {
         let codes: BTreeMap<u64, &[u8]> =
             self.functions.iter().map(|(&(address, ..), &code)| (address, code)).collect();
         let mut functions: Vec<Function<'data>> = self
@@ -264,8 +273,22 @@ impl<'data> Symbols<'data> {
                 (next, own) = (own, function.address);
             }
             let distance = usize::try_from(next - own).unwrap_or(usize::MAX);
+            if codes.get(&own).is_none_or(|code| code.is_empty()) {
+                let code = code_from(own);
+                function.code = without_padding(&code[..distance.min(code.len())]);
+                continue;
+            }
             function.code = &function.code[..distance.min(function.code.len())];
         }
         functions
     }
+}
+
+/// Cuts what assemblers fill up with between functions: `s_code_end`, `s_nop 0` and zeros.
+fn without_padding(code: &[u8]) -> &[u8] {
+    let is_padding = |word: &&[u8]| {
+        matches!(word, [0, 0, 0x9f | 0x80, 0xbf] | [0, 0, 0, 0] | [] | [_] | [_, _] | [_, _, _])
+    };
+    let padding = code.chunks(4).rev().take_while(is_padding).map(<[u8]>::len).sum::<usize>();
+    &code[..code.len() - padding]
 }

@@ -22,6 +22,43 @@ fn text(target: Target, words: &[u32]) -> String {
     }
 }
 
+/// Takes the sizes of functions out of both tables of symbols, as assembly without `.size` is linked.
+fn without_sizes(bytes: &[u8]) -> Vec<u8> {
+    use object::read::elf::{FileHeader, SectionHeader};
+    let header = object::elf::FileHeader64::<object::Endianness>::parse(bytes).unwrap();
+    let endian = header.endian().unwrap();
+    let mut unsized_ = bytes.to_vec();
+    for section in header.sections(endian, bytes).unwrap().iter() {
+        let kind = section.sh_type(endian);
+        if kind != object::elf::SHT_SYMTAB && kind != object::elf::SHT_DYNSYM {
+            continue;
+        }
+        let (offset, size) = section.file_range(endian).unwrap();
+        for entry in (offset..offset + size).step_by(24).map(|at| usize::try_from(at).unwrap()) {
+            // st_info: the type is in the low four bits; st_size is the last field.
+            if unsized_[entry + 4] & 0xf == object::elf::STT_FUNC.0 {
+                unsized_[entry + 16..entry + 24].fill(0);
+            }
+        }
+    }
+    unsized_
+}
+
+#[test]
+fn kernels_of_assembly_reach_to_the_next_function() {
+    for name in ["gfx1010.co", "gfx1030.co"] {
+        let bytes = file(name);
+        let unsized_ = without_sizes(&bytes);
+        assert_ne!(bytes, unsized_);
+        let codes = |bytes: &[u8]| -> Vec<(String, Vec<u8>)> {
+            let object = CodeObject::parse(bytes).unwrap();
+            let functions = object.functions().iter();
+            functions.map(|one| (one.name.clone().into_owned(), one.code.to_vec())).collect()
+        };
+        assert_eq!(codes(&bytes), codes(&unsized_), "{name}");
+    }
+}
+
 #[test]
 fn listings_are_llvms() {
     for target in [Target::Gfx1010, Target::Gfx1030] {

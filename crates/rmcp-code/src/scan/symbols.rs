@@ -5,7 +5,7 @@ use crate::container::read_at::Range;
 use crate::object_file::ObjectError;
 use object::read::elf::{FileHeader as _, Sym as _};
 use object::{Endianness, ReadCache, SymbolIndex, elf};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Longest function that is only the end of the program: `s_endpgm`.
 const STUB_BYTES: u64 = 4;
@@ -26,7 +26,8 @@ pub(super) fn read_kernels(object: &dyn ReadAt) -> Result<Vec<Symbol>, ObjectErr
     let sections = header.sections(endian, &cache).map_err(elf_error)?;
     // Kernels are exported; the other table, where it is there, repeats them.
     let table = sections.symbols(endian, &cache, elf::SHT_DYNSYM).map_err(elf_error)?;
-    let mut sizes = HashMap::new();
+    let mut places = HashMap::new();
+    let mut has_sized = HashSet::new();
     let mut kernels = Vec::new();
     for index in 0..table.len() {
         let Ok(symbol) = table.symbol(SymbolIndex(index)) else { continue };
@@ -34,12 +35,20 @@ pub(super) fn read_kernels(object: &dyn ReadAt) -> Result<Vec<Symbol>, ObjectErr
         match name.strip_suffix(b".kd") {
             Some(kernel) => kernels.push(kernel),
             None => {
-                sizes.insert(name, symbol.st_size(endian));
+                let (address, size) = (symbol.st_value(endian), symbol.st_size(endian));
+                places.insert(name, (address, size));
+                if size > 0 {
+                    has_sized.insert(address);
+                }
             }
         }
     }
     let symbol = |name: &[u8]| {
-        let stub = sizes.get(name).is_none_or(|&size| size <= STUB_BYTES);
+        let stub = places.get(name).is_none_or(|&(address, size)| match size {
+            // Assembly gives no sizes; but an empty function stands where the one behind it begins.
+            0 => has_sized.contains(&address),
+            _ => size <= STUB_BYTES,
+        });
         Symbol { name: name.to_owned(), stub }
     };
     let kernels = kernels.into_iter().map(symbol).collect();

@@ -7,16 +7,31 @@ use rmcp_model::{
 };
 use std::collections::BTreeMap;
 
-/// Folders in which each target has files of its own, which together are one library. Source: rocBLAS and
-/// hipBLASLt, `library/src/CMakeLists.txt` and `tensile_host.cpp`, the default of `ROCBLAS_TENSILE_LIBPATH`.
-const TENSILE_FOLDERS: [&str; 2] = ["rocblas/library", "hipblaslt/library"];
+/// Libraries whose folder `library` has files for each target, which together are one library; distributions put the
+/// version between. Source: rocBLAS and hipBLASLt, `library/src/CMakeLists.txt` and `tensile_host.cpp`, the default of
+/// `ROCBLAS_TENSILE_LIBPATH`; Debian's librocblas4 6.4.4, `rocblas/4.4.1/library`.
+const TENSILE_LIBRARIES: [&str; 2] = ["rocblas", "hipblaslt"];
 
 /// Returns the folder of Tensile files that a path lies in.
 pub fn is_tensile_folder(path: &str) -> Option<&str> {
-    TENSILE_FOLDERS.iter().find_map(|folder| {
-        let at = path.find(&format!("/{folder}/")).map(|at| at + 1);
-        let at = at.or_else(|| path.starts_with(&format!("{folder}/")).then_some(0))?;
-        path.get(..at + folder.len())
+    let is_version = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_digit())
+            && name.chars().all(|one| one.is_ascii_digit() || one == '.')
+    };
+    // Where each name before the last, which is the file's, begins and ends.
+    let mut names = Vec::new();
+    let mut start = 0;
+    for (end, _) in path.match_indices('/') {
+        names.push((&path[start..end], end));
+        start = end + 1;
+    }
+    names.iter().enumerate().find_map(|(index, (name, end))| {
+        let parent = |up: usize| index.checked_sub(up).map(|at| names[at].0);
+        let above = match parent(1)? {
+            version if is_version(version) => parent(2)?,
+            other => other,
+        };
+        (*name == "library" && TENSILE_LIBRARIES.contains(&above)).then(|| &path[..*end])
     })
 }
 
@@ -305,6 +320,10 @@ mod tests {
             ("/opt/rocm/lib/rocblas/library/a.co", Some("/opt/rocm/lib/rocblas/library")),
             ("x.deb!/usr/lib/rocblas/library/gfx1030/a.co", Some("x.deb!/usr/lib/rocblas/library")),
             ("hipblaslt/library/a.hsaco", Some("hipblaslt/library")),
+            ("x.deb!/lib/rocblas/4.4.1/library/a.co", Some("x.deb!/lib/rocblas/4.4.1/library")),
+            ("/rocblas/other/library/a.co", None),
+            ("/4.4.1/library/a.co", None),
+            ("/rocblas/library", None),
             ("/opt/rocm/lib/librocblas.so", None),
         ] {
             assert_eq!(is_tensile_folder(path), folder, "{path}");
