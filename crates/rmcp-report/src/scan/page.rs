@@ -83,9 +83,14 @@ impl Page {
         self.table(library, verdict);
         let wanted = verdict.code.clone().unwrap_or_else(|| card.to_string());
         for target in [wanted.as_str(), "any"] {
-            if let Some(&listed) = library.listed.get(target) {
-                let what = if target == "any" { "any target" } else { target };
-                self.line(&format!("  its lists name {} for {what}", count(listed, "kernel")));
+            if let Some(&listed) = library.listed.get(target).filter(|&&listed| listed > 0) {
+                let what = if target == "any" {
+                    "whatever the target".to_owned()
+                } else {
+                    format!("for {target}")
+                };
+                let kernels = count(listed, "kernel");
+                self.line(&format!("  its lists (.dat) name {kernels} {what}"));
             }
         }
         let native = library.targets.get(&card.to_string());
