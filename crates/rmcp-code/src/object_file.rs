@@ -268,17 +268,25 @@ impl<'data> Symbols<'data> {
         // Functions do not overlap: so all of them together are no longer than the file, whatever the sizes of
         // their symbols say.
         let (mut next, mut own) = (u64::MAX, u64::MAX);
+        let mut without_size: &[u8] = &[];
         for function in functions.iter_mut().rev() {
-            if function.address != own {
+            let is_new = function.address != own;
+            if is_new {
                 (next, own) = (own, function.address);
             }
-            let distance = usize::try_from(next - own).unwrap_or(usize::MAX);
-            if codes.get(&own).is_none_or(|code| code.is_empty()) {
-                let code = code_from(own);
-                function.code = without_padding(&code[..distance.min(code.len())]);
+            let until_next = |code: &'data [u8]| {
+                let distance = usize::try_from(next - own).unwrap_or(usize::MAX);
+                &code[..distance.min(code.len())]
+            };
+            if codes.get(&own).is_some_and(|code| !code.is_empty()) {
+                function.code = until_next(function.code);
                 continue;
             }
-            function.code = &function.code[..distance.min(function.code.len())];
+            // Once for each address, however many symbols stand there.
+            if is_new {
+                without_size = without_padding(until_next(code_from(own)));
+            }
+            function.code = without_size;
         }
         functions
     }
