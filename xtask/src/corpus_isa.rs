@@ -47,7 +47,7 @@ struct Package {
     source: Source,
     /// How its file's name begins.
     file: &'static str,
-    /// Whether it may be missing: only some suites of Debian have it.
+    /// Whether it may be missing: the suite unstable goes on to newer versions.
     optional: bool,
     rows: &'static [Row],
 }
