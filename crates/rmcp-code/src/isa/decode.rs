@@ -65,7 +65,48 @@ fn place(format: Format, opcode: usize) -> usize {
     usize::from(LAYOUTS[format as usize].base) + opcode
 }
 
+/// The format and the opcode of the instruction that begins with these words.
+#[inline]
+fn locate(word: u64) -> Option<(Format, usize)> {
+    let format = Format::of(word)?;
+    let layout = &LAYOUTS[format as usize];
+    let opcode = match layout.pieces {
+        #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
+        false => ((word >> (layout.low & 63)) & u64::from(layout.mask)) as usize,
+        true => format.opcode(word),
+    };
+    Some((format, opcode))
+}
+
+/// A table with one value for each opcode of each format.
+#[derive(Debug)]
+pub(crate) struct ByOpcode<T>(Vec<T>);
+
+impl<T> ByOpcode<T> {
+    /// Returns the value for the instruction that begins with these words, `None` where no format begins so.
+    #[inline]
+    pub(crate) fn get(&self, word: u64) -> Option<&T> {
+        let (format, opcode) = locate(word)?;
+        self.0.get(place(format, opcode))
+    }
+}
+
 impl Isa {
+    /// Makes a table with a value for each opcode of each format, from its row if the target has one.
+    pub(crate) fn by_opcode<T>(
+        &self,
+        mut value: impl FnMut(Format, Option<&'static Row>) -> T,
+    ) -> ByOpcode<T> {
+        let mut table = Vec::with_capacity(OPCODES);
+        for &format in Format::ALL {
+            for opcode in 0..1 << format.opcode_bits() {
+                let at = self.index[place(format, opcode)];
+                table.push(value(format, ROWS.get(usize::from(at))));
+            }
+        }
+        ByOpcode(table)
+    }
+
     /// Returns the instruction set of a target; it is made once.
     pub fn of(target: Target) -> &'static Self {
         static ALL: [OnceLock<Isa>; Target::ALL.len()] = [const { OnceLock::new() }; 11];
@@ -147,20 +188,14 @@ impl Isa {
         let Some(&first) = words.first() else { return Err(DecodeError::Truncated) };
         let second = words.get(1).copied().unwrap_or(0);
         let mut word = u64::from(first) | u64::from(second) << 32;
-        let format = Format::of(word).ok_or(DecodeError::Encoding)?;
-        let layout = &LAYOUTS[format as usize];
-        let mut dwords = layout.dwords;
+        let (format, opcode) = locate(word).ok_or(DecodeError::Encoding)?;
+        let mut dwords = LAYOUTS[format as usize].dwords;
         if usize::from(dwords) > words.len() {
             return Err(DecodeError::Truncated);
         }
         if dwords == 1 {
             word &= 0xffff_ffff;
         }
-        let opcode = match layout.pieces {
-            #[expect(clippy::cast_possible_truncation, reason = "ten bits at most")]
-            false => ((word >> (layout.low & 63)) & u64::from(layout.mask)) as usize,
-            true => format.opcode(word),
-        };
         let at = self.index[place(format, opcode)];
         let Some(row) = ROWS.get(usize::from(at)) else {
             return self.decode_bare(format, opcode, first, into);

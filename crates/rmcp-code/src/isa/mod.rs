@@ -12,6 +12,7 @@ mod tables;
 mod target;
 mod text;
 
+pub(crate) use decode::ByOpcode;
 pub use decode::{DecodeError, Isa};
 pub use instruction::{Instruction, Wave};
 pub use operand::{EXEC, M0, NULL, Operand, ScalarSet, TTMP, VCC};

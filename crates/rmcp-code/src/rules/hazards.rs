@@ -182,9 +182,9 @@ impl Search {
             let Some(first) = start else { break };
             start = self.pass(flow, first);
         }
-        for (index, step) in (0..).zip(&flow.steps) {
-            if step.is(class::CLAUSE) {
-                self.clause(flow, index, step);
+        for index in flow.clauses().flatten() {
+            if flow.steps[index as usize].is(class::NSA) {
+                self.found.push((Rule::NsaClause, index));
             }
         }
     }
@@ -228,16 +228,5 @@ impl Search {
             }
         }
         again
-    }
-
-    /// Image instructions with separate addresses within a clause, whose length stands in its target.
-    fn clause(&mut self, flow: &Flow, index: u32, step: &Step) {
-        let length = usize::try_from(step.target).unwrap_or(0);
-        let inside = flow.steps.get(index as usize + 1..).unwrap_or_default();
-        for (at, step) in (index + 1..).zip(inside.iter().take(length)) {
-            if step.is(class::NSA) {
-                self.found.push((Rule::NsaClause, at));
-            }
-        }
     }
 }

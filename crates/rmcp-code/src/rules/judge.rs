@@ -8,12 +8,16 @@ use super::rule::{RULES, Rule};
 use super::step::{Step, class, classes};
 use crate::isa::{Instruction, Isa, Target, Wave};
 use crate::object_file::{CodeObject, Function};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::hint::black_box;
 
-/// Most functions looked at for all kernels of an object together, when what they reach is joined. The largest
+/// Most calls followed for all kernels of an object together, when what they reach is joined. The largest
 /// library seen has some 12,000 kernels and few calls; a made-up one could have every kernel call every
 /// function.
 const REACH: usize = 1 << 22;
+
+/// Dwords of the longest instruction: an image one with three dwords of further addresses.
+const LONGEST: usize = 5;
 
 /// Sites kept of each rule and function; all are counted.
 const SITES: usize = 4;
@@ -95,7 +99,6 @@ pub struct Judge {
     calls: Calls,
     search: Search,
     memo: Memo,
-    words: Vec<u32>,
     unreadable: u64,
 }
 
@@ -115,8 +118,7 @@ impl Judge {
             flow: Flow::default(),
             calls: Calls::default(),
             search: Search::default(),
-            memo: Memo::default(),
-            words: Vec::new(),
+            memo: Memo::new(built_for),
             unreadable: 0,
         }
     }
@@ -144,12 +146,10 @@ impl Judge {
             judgement.instructions += u64::from(facts.instructions);
             add(&mut judgement.hits, &facts.hits);
         }
-        let by_address: BTreeMap<u64, usize> =
-            object.functions().iter().map(|function| function.address).zip(0..).collect();
         let mut budget = REACH;
         for (at, function) in object.functions().iter().enumerate() {
             if function.kernel.is_some() {
-                judgement.kernels.push(kernel(function, at, &facts, &by_address, &mut budget));
+                judgement.kernels.push(kernel(object.functions(), at, &facts, &mut budget));
             }
         }
         judgement
@@ -166,27 +166,35 @@ impl Judge {
         let mut facts = FunctionFacts::default();
         let wave = function.kernel.map_or(Wave::Wave32, |kernel| kernel.wave());
         let wgp = function.kernel.is_none_or(|kernel| kernel.is_wgp_mode());
-        self.words.clear();
-        let words = function.code.chunks_exact(4);
-        self.words
-            .extend(words.map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
-        self.flow.clear(self.words.len());
+        let (code, _) = function.code.as_chunks::<4>();
+        self.flow.clear(code.len());
         self.calls.clear();
         self.memo.start(wave);
         let mut instruction = self.built_for.nothing();
         let mut place = 0;
-        while place < self.words.len() {
+        while place < code.len() {
             let Ok(dword) = u32::try_from(place) else { break };
+            let ahead = &code[place..];
             // While an address is being made, every instruction is looked at.
             if !self.calls.is_following()
-                && let Some(known) = self.memo.get(&self.words[place..])
+                && let Some(known) = self.memo.get(ahead)
             {
-                self.flow.push(known.step.moved_to(dword));
-                place += known.dwords as usize;
+                if known.step.is(class::PLAIN) {
+                    self.flow.push_plain(dword, || known.step.moved_to(dword));
+                } else {
+                    self.flow.push(known.step.moved_to(dword));
+                }
+                // A branch, which is predicted, and no sum that waits for the entry.
+                place = match known.dwords {
+                    1 => black_box(place + 1),
+                    2 => black_box(place + 2),
+                    more => place + more as usize,
+                };
                 continue;
             }
             let address = function.address.wrapping_add(place as u64 * 4);
-            if self.built_for.decode_into(&self.words[place..], &mut instruction).is_err() {
+            let (words, length) = words_of(ahead);
+            if self.built_for.decode_into(&words[..length], &mut instruction).is_err() {
                 self.unreadable += 1;
                 self.flow.push(Step::bad(dword));
                 place += 1;
@@ -202,9 +210,7 @@ impl Judge {
             let nothing = self.single(&instruction, &step, wgp, |rule| facts.add(rule, address));
             self.flow.push(step);
             if nothing {
-                let words = &self.words[dword as usize..];
-                let single = instruction.format().dwords() == 1;
-                self.memo.put(words, single, instruction.dwords(), step.taken_from(dword));
+                self.memo.put(ahead, instruction.dwords(), step.taken_from(dword));
             }
         }
         if self.applies[Rule::VmemToScalarWrite as usize] {
@@ -215,7 +221,7 @@ impl Judge {
                 facts.add(rule, function.address.wrapping_add(place * 4));
             }
         }
-        facts.instructions = u32::try_from(self.flow.steps.len()).unwrap_or(u32::MAX);
+        facts.instructions = self.flow.instructions;
         facts.callees.append(&mut self.calls.targets);
         facts.unknown_calls = self.calls.unknown;
         facts
@@ -275,6 +281,16 @@ impl Judge {
     }
 }
 
+/// The words of one instruction at most, and how many there are.
+#[inline]
+fn words_of(code: &[[u8; 4]]) -> ([u32; LONGEST], usize) {
+    let mut words = [0; LONGEST];
+    for (word, bytes) in words.iter_mut().zip(code) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    (words, code.len().min(LONGEST))
+}
+
 /// The rule for an instruction that is not there.
 fn missing(name: &str) -> Rule {
     if name.starts_with("v_dot") {
@@ -306,40 +322,54 @@ fn add(to: &mut RuleHits, from: &RuleHits) {
 
 /// Joins what is known of a kernel and of the functions that it can reach.
 fn kernel(
-    function: &Function<'_>,
+    functions: &[Function<'_>],
     at: usize,
-    facts: &[FunctionFacts],
-    by_address: &BTreeMap<u64, usize>,
+    facts_of: &[FunctionFacts],
     budget: &mut usize,
 ) -> KernelJudgement {
+    let (function, own) = (&functions[at], &facts_of[at]);
     let mut judgement = KernelJudgement {
         name: function.name.clone().into_owned(),
         stub: function.is_stub(),
-        instructions: facts[at].instructions,
-        own: facts[at].hits,
-        hits: [0; RULES],
-        sites: Vec::new(),
-        unknown_calls: 0,
+        instructions: own.instructions,
+        own: own.hits,
+        hits: own.hits,
+        sites: own.sites.clone(),
+        unknown_calls: own.unknown_calls,
     };
-    let mut reached = std::collections::BTreeSet::from([at]);
-    let mut waiting = vec![at];
-    while let Some(at) = waiting.pop() {
-        if *budget == 0 {
+    if own.callees.is_empty() {
+        return judgement;
+    }
+    let mut reached = BTreeSet::from([at]);
+    let mut waiting = Vec::new();
+    let mut next = Some(own);
+    while let Some(facts) = next {
+        let calls = facts.callees.len();
+        let Some(left) = budget.checked_sub(calls) else {
             judgement.unknown_calls = judgement.unknown_calls.saturating_add(1);
             break;
-        }
-        *budget -= 1;
-        let facts = &facts[at];
-        add(&mut judgement.hits, &facts.hits);
-        judgement.sites.extend(&facts.sites);
-        judgement.unknown_calls = judgement.unknown_calls.saturating_add(facts.unknown_calls);
-        for callee in &facts.callees {
-            match by_address.get(callee) {
-                Some(&callee) if reached.insert(callee) => waiting.push(callee),
+        };
+        *budget = left;
+        for &address in &facts.callees {
+            match begins_at(functions, address) {
+                Some(callee) if reached.insert(callee) => waiting.push(callee),
                 Some(_) => {}
-                None => judgement.unknown_calls += 1,
+                None => judgement.unknown_calls = judgement.unknown_calls.saturating_add(1),
             }
+        }
+        next = waiting.pop().map(|callee| &facts_of[callee]);
+        if let Some(facts) = next {
+            add(&mut judgement.hits, &facts.hits);
+            judgement.sites.extend(&facts.sites);
+            judgement.unknown_calls = judgement.unknown_calls.saturating_add(facts.unknown_calls);
         }
     }
     judgement
+}
+
+/// Returns the last of the functions, which are in the order of their addresses, that begins at one.
+fn begins_at(functions: &[Function<'_>], address: u64) -> Option<usize> {
+    let behind = functions.partition_point(|function| function.address <= address);
+    let last = behind.checked_sub(1)?;
+    (functions[last].address == address).then_some(last)
 }
