@@ -194,6 +194,35 @@ fn errors_name_offset_and_field() {
     }
 }
 
+/// A wheel whose second member or list of members is damaged says where, and shows the other member.
+#[test]
+fn errors_of_a_wheel_name_the_member() {
+    let (old, new) = pair();
+    let good = wheel(&[("a.co", &old), ("b.co", &new)]);
+    let signature = |bytes: &[u8]| {
+        good.windows(4).enumerate().filter(|(_, found)| *found == bytes).map(|(at, _)| at).collect()
+    };
+    let members: Vec<usize> = signature(b"PK\x03\x04");
+    let list: Vec<usize> = signature(b"PK\x01\x02");
+    let [_, second] = members[..] else { panic!("{members:?}") };
+    // Within the packed bytes of the second member.
+    let mut broken = good.clone();
+    broken[second + 200] ^= 0xff;
+    let unpacked = shown(&broken);
+    assert_eq!(unpacked.objects.len(), 1);
+    let [(place, problem)] = &unpacked.problems[..] else { panic!("{unpacked:?}") };
+    assert_eq!(place, "file!/b.co");
+    let expected = format!(" at offset {second:#x}; expected a whole archive");
+    assert!(problem.ends_with(&expected), "{problem}, wanted {expected}");
+    // The second entry of the list of members.
+    let mut lost = good.clone();
+    lost[list[1]..list[1] + 4].fill(0xaa);
+    let [(place, problem)] = &shown(&lost).problems[..] else { panic!() };
+    assert_eq!(place, "file");
+    let expected = format!(" at offset {:#x}; ", list[1]);
+    assert!(problem.starts_with("zip archive: ") && problem.contains(&expected), "{problem}");
+}
+
 #[test]
 fn one_damaged_row_does_not_hide_the_others() {
     let (old, new) = pair();

@@ -3,7 +3,7 @@
 //! Source: deb(5).
 
 use super::read_at::{Range, ReadAt};
-use super::{ContainerError, Walk};
+use super::{ContainerError, Packed, Walk};
 use std::io::{self, BufReader, Read};
 
 /// Bytes of the header of an `ar` member: name 16, date 12, owner 6, group 6, mode 8, size 10, end 2.
@@ -127,8 +127,9 @@ fn walk_entries(
         let name = String::from_utf8_lossy(&name);
         let inside = format!("{place}!/{}", name.trim_start_matches("./"));
         // A member has no packed size of its own.
-        let sizes = (packed, entry.size());
-        if let Err(error) = walk.member(&inside, entry, sizes, depth) {
+        let packed =
+            Packed { offset: entry.raw_header_position(), bytes: packed, unpacked: entry.size() };
+        if let Err(error) = walk.member(&inside, entry, packed, depth) {
             walk.visitor.problem(&inside, error);
         }
     }

@@ -292,39 +292,64 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Shows a member of an archive, where its first bytes are of interest. `packed` is its size in the archive,
-    /// `size` what it unpacks to.
+    /// Shows a member of an archive, where its first bytes are of interest.
     fn member(
         &mut self,
         place: &str,
         mut stream: impl Read,
-        (packed, size): (u64, u64),
+        packed: Packed,
         depth: u32,
     ) -> Result<(), ContainerError> {
         let mut head = Vec::new();
-        stream.by_ref().take(Kind::HEAD as u64).read_to_end(&mut head)?;
+        let damaged = |error| packed.damaged(error);
+        stream.by_ref().take(Kind::HEAD as u64).read_to_end(&mut head).map_err(damaged)?;
         if Kind::of(&head).is_none() {
             return Ok(());
         }
-        let limit = packed.saturating_mul(MAX_GROWTH).clamp(HARMLESS_BYTES, MAX_MEMBER_BYTES);
+        let limit = packed.bytes.saturating_mul(MAX_GROWTH).clamp(HARMLESS_BYTES, MAX_MEMBER_BYTES);
         let limit = limit.min(self.left);
         let mut file = tempfile::tempfile()?;
         let mut whole = head.as_slice().chain(stream).take(limit + 1);
-        let length = io::copy(&mut whole, &mut file)?;
+        let length = io::copy(&mut whole, &mut file).map_err(damaged)?;
         if length > limit {
             self.left = self.left.saturating_sub(limit);
             return Err(ContainerError::Bomb { limit });
         }
         self.charge(length)?;
-        if length != size {
+        if length != packed.unpacked {
             return Err(ContainerError::Archive {
-                offset: 0,
-                what: format!("member of {length} bytes where {size} are promised"),
+                offset: packed.offset,
+                what: format!("member of {length} bytes where {} are promised", packed.unpacked),
                 expected: "a whole archive",
             });
         }
         self.file(place, &FileAt::new(file)?, depth);
         Ok(())
+    }
+}
+
+/// A member as its archive describes it.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    /// Where its header is; in a tar archive that is packed itself, in what that unpacks to.
+    offset: u64,
+    /// Its size in the archive.
+    bytes: u64,
+    /// What it unpacks to.
+    unpacked: u64,
+}
+
+impl Packed {
+    /// Says where the member is that does not unpack; what the system itself reports stays as it is.
+    fn damaged(&self, error: io::Error) -> ContainerError {
+        if error.raw_os_error().is_some() {
+            return ContainerError::Io(error);
+        }
+        ContainerError::Archive {
+            offset: self.offset,
+            what: format!("member that does not unpack ({error})"),
+            expected: "a whole archive",
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Wheels, which are zip archives.
 
 use super::read_at::{Range, ReadAt};
-use super::{ContainerError, Walk};
+use super::{ContainerError, Packed, Walk};
+use std::cell::Cell;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -16,7 +18,9 @@ pub(super) fn walk(
     depth: u32,
 ) -> Result<(), ContainerError> {
     let range = Range { file, at: 0, end: file.length() };
-    let mut archive = ZipArchive::new(std::io::BufReader::new(range)).map_err(damaged)?;
+    let last = Cell::new(0);
+    let reader = Followed { reader: BufReader::new(range), next: 0, last: &last };
+    let mut archive = ZipArchive::new(reader).map_err(|error| damaged(error, last.get()))?;
     if archive.len() > MAX_MEMBERS {
         return Err(ContainerError::Archive {
             offset: archive.central_directory_start(),
@@ -28,7 +32,7 @@ pub(super) fn walk(
         let member = match archive.by_index(index) {
             Ok(member) => member,
             Err(error) => {
-                walk.visitor.problem(place, damaged(error));
+                walk.visitor.problem(place, damaged(error, last.get()));
                 continue;
             }
         };
@@ -37,21 +41,48 @@ pub(super) fn walk(
         }
         let name = String::from_utf8_lossy(member.name_raw()).into_owned();
         let inside = format!("{place}!/{name}");
-        let sizes = (member.compressed_size(), member.size());
-        if let Err(error) = walk.member(&inside, member, sizes, depth) {
+        let packed = Packed {
+            offset: member.header_start(),
+            bytes: member.compressed_size(),
+            unpacked: member.size(),
+        };
+        if let Err(error) = walk.member(&inside, member, packed, depth) {
             walk.visitor.problem(&inside, error);
         }
     }
     Ok(())
 }
 
-fn damaged(error: ZipError) -> ContainerError {
+fn damaged(error: ZipError, offset: u64) -> ContainerError {
     match error {
         ZipError::Io(error) => ContainerError::Io(error),
         other => ContainerError::Archive {
-            offset: 0,
+            offset,
             what: format!("zip archive: {other}"),
             expected: "a wheel as pip installs it",
         },
+    }
+}
+
+/// A reader that says where its last read began, to whoever no longer has it: there an archive is damaged.
+struct Followed<'a, R> {
+    reader: R,
+    next: u64,
+    last: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Followed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.last.set(self.next);
+        self.next += read as u64;
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Followed<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.next = self.reader.seek(to)?;
+        Ok(self.next)
     }
 }
