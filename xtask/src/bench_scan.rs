@@ -3,9 +3,9 @@
 //! Designed for: Debian's librocsparse0 (1.3 GB, 111 bundles, 12,591 kernels for gfx1030) for one card in 5 s on
 //! two cores with 300 MB, its headers in 50 ms, and decoding with all rules 50 times as fast as `llvm-objdump -d`.
 
+use crate::packages::{Source, download, write_objects};
 use crate::run::{cargo, need_package, release_binary};
 use anyhow::{Context, Result, bail, ensure};
-use rmcp_code::container::{ContainerError, FileAt, Group, ReadAt, Visitor, walk};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -63,11 +63,9 @@ pub(crate) fn run(library: Option<&Path>) -> Result<()> {
 }
 
 fn debian_library(folder: &Path) -> Result<PathBuf> {
-    let done = Command::new("sh")
-        .args(["-c", "apt-get download -qq librocsparse0 && dpkg-deb -x librocsparse0_*.deb ."])
-        .current_dir(folder)
-        .status()?;
-    ensure!(done.success(), "apt-get could not download librocsparse0 ({done})");
+    let package = download(&Source::Apt("librocsparse0"), "librocsparse0", folder)?;
+    let done = Command::new("dpkg-deb").arg("-x").args([&package, folder]).status()?;
+    ensure!(done.success(), "dpkg-deb could not unpack {} ({done})", package.display());
     let found = Command::new("find")
         .arg(folder)
         .args(["-name", "librocsparse.so*", "-type", "f"])
@@ -112,13 +110,7 @@ fn peak_mb(library: &Path, arguments: &[&str]) -> Result<f64> {
 /// Writes the target's code objects down and lets `measure-isa --bench` time both on them, one thread each.
 fn times_objdump(library: &Path, folder: &Path) -> Result<f64> {
     let objects = folder.join("objects");
-    std::fs::create_dir(&objects)?;
-    let mut writer = Writer { folder: objects.clone(), written: 0, failed: None };
-    walk("", &FileAt::new(std::fs::File::open(library)?)?, &mut writer);
-    if let Some(error) = writer.failed {
-        bail!("{}: {error}", library.display());
-    }
-    ensure!(writer.written > 0, "{} holds no {TARGET} code", library.display());
+    write_objects(library, &objects, &|target| target == TARGET)?;
     let output = Command::new(release_binary().with_file_name("xtask"))
         .arg("measure-isa")
         .arg(&objects)
@@ -129,34 +121,4 @@ fn times_objdump(library: &Path, folder: &Path) -> Result<f64> {
     print!("{text}");
     let (front, _) = text.split_once(" times as fast").context("measure-isa gave no ratio")?;
     front.rsplit(' ').next().unwrap_or_default().parse().context("measure-isa gave no number")
-}
-
-struct Writer {
-    folder: PathBuf,
-    written: usize,
-    failed: Option<String>,
-}
-
-impl Visitor for Writer {
-    fn group(&mut self, group: &Group<'_>) -> Vec<usize> {
-        let wanted = |at: &usize| {
-            let target = group.members[*at].target;
-            target.is_some_and(|target| target.to_string() == TARGET)
-        };
-        (0..group.members.len()).filter(wanted).collect()
-    }
-
-    fn object(&mut self, _group: &Group<'_>, _member: usize, object: &dyn ReadAt) {
-        let path = self.folder.join(format!("{:04}.co", self.written));
-        self.written += 1;
-        let written =
-            object.bytes_at(0, object.length()).and_then(|bytes| std::fs::write(path, bytes));
-        if let Err(error) = written {
-            self.failed = Some(error.to_string());
-        }
-    }
-
-    fn problem(&mut self, _place: &str, error: ContainerError) {
-        self.failed = Some(error.to_string());
-    }
 }

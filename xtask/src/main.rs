@@ -17,6 +17,7 @@ mod fuzz;
 mod grub;
 mod isa;
 mod layers;
+mod packages;
 mod real_tools;
 mod run;
 mod test;
@@ -102,13 +103,14 @@ enum Command {
         #[arg(long)]
         rule: Option<String>,
     },
-    /// Compare decoder and text with LLVM's, on code objects and on random words; installs it
+    /// Compare decoder and text with LLVM's, on code objects and on random words; installs it. Without arguments:
+    /// on all code for gfx10 of public libraries, and a million random instructions for each target
     CheckIsa {
         /// Code objects of gfx10.
         files: Vec<PathBuf>,
         /// Random instructions for each target.
-        #[arg(long, default_value_t = 0)]
-        random: u64,
+        #[arg(long)]
+        random: Option<u64>,
         /// Only this target; for a file, instead of its own.
         #[arg(long)]
         mcpu: Option<String>,

@@ -1,7 +1,8 @@
 //! `cargo xtask check-isa`: compares our reading of instructions with LLVM's, on objects and on random words.
 
 use super::probe::{Line, disassemble_file, disassemble_words, need_llvm};
-use super::random::Source;
+use super::random;
+use crate::packages::{Source, download, write_objects};
 use anyhow::{Context, Result, bail};
 use rmcp_code::isa::format::Format;
 use rmcp_code::isa::{DecodeError, Instruction, Isa, Target, Wave, words_of};
@@ -31,10 +32,35 @@ struct Tally {
     differences: BTreeMap<(&'static str, String), Difference>,
 }
 
+/// Libraries whose code is compared where none is named, how their files' names begin, and the targets: Debian's
+/// rocSPARSE, and what llama.cpp, bitsandbytes and rocBLAS are made of. The last is in Debian's suite unstable alone,
+/// and its code for other targets is the same again.
+const LIBRARIES: [(Source, &str, &[&str]); 4] = [
+    (Source::Apt("librocsparse0"), "librocsparse0", &["gfx10"]),
+    (Source::Pip("ftllm-rocm==0.1.5.1"), "ftllm_rocm", &["gfx10"]),
+    (Source::Pip("bitsandbytes==0.50.2"), "bitsandbytes", &["gfx10"]),
+    (Source::AptUnstable("librocblas4"), "librocblas4", &["gfx1010", "gfx1030"]),
+];
+
+/// Random instructions for each target where nothing else is asked for.
+const RANDOM: u64 = 1_000_000;
+
 /// Compares, prints the differences by mnemonic, and fails where there are any that are not explained.
-pub(crate) fn check(files: &[PathBuf], random: u64, only: Option<&str>, seed: u64) -> Result<()> {
+pub(crate) fn check(
+    files: &[PathBuf],
+    random: Option<u64>,
+    only: Option<&str>,
+    seed: u64,
+) -> Result<()> {
     need_llvm()?;
     let mut failed = 0;
+    let everything = files.is_empty() && random.is_none();
+    if everything {
+        for library in &LIBRARIES {
+            failed += check_library(library)?;
+        }
+    }
+    let random = random.unwrap_or(if everything { RANDOM } else { 0 });
     for file in files {
         failed += check_file(file, only)?;
     }
@@ -59,7 +85,7 @@ pub(crate) fn check(files: &[PathBuf], random: u64, only: Option<&str>, seed: u6
 fn check_random(target: Target, wave: Wave, count: u64, seed: u64) -> Result<Tally> {
     let isa = Isa::of(target);
     let mut tally = Tally::default();
-    let mut source = Source::new(seed ^ target as u64, isa);
+    let mut source = random::Source::new(seed ^ target as u64, isa);
     let mut left = count;
     while left > 0 {
         let samples = left.min(CHUNK);
@@ -92,14 +118,43 @@ fn compare_words(isa: &Isa, wave: Wave, words: &[u32], tally: &mut Tally) {
     }
 }
 
+/// Compares all objects of a library that are for one of some targets.
+fn check_library((source, file, targets): &(Source, &str, &[&str])) -> Result<u64> {
+    let folder = tempfile::tempdir()?;
+    let package = match download(source, file, folder.path()) {
+        // The suite unstable goes on.
+        Err(error) if matches!(source, Source::AptUnstable(_)) => {
+            println!("{file}: left out: {error:#}");
+            return Ok(0);
+        }
+        package => package?,
+    };
+    let objects = folder.path().join("objects");
+    let wanted = |target: &str| {
+        targets.iter().any(|wanted| target.starts_with(wanted))
+            && Target::ALL.iter().any(|known| known.name() == target)
+    };
+    let count = write_objects(&package, &objects, &wanted)?;
+    let mut tally = Tally::default();
+    for object in 0..count {
+        compare_file(&objects.join(format!("{object:04}.co")), None, &mut tally)?;
+    }
+    Ok(tally.print(&format!("{file}, {count} objects")))
+}
+
 fn check_file(path: &Path, only: Option<&str>) -> Result<u64> {
+    let mut tally = Tally::default();
+    compare_file(path, only, &mut tally)?;
+    Ok(tally.print(&path.display().to_string()))
+}
+
+fn compare_file(path: &Path, only: Option<&str>, tally: &mut Tally) -> Result<()> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
     let object =
         rmcp_code::CodeObject::parse(&bytes).with_context(|| path.display().to_string())?;
     let name = only.map_or_else(|| object.target().to_string(), str::to_owned);
     let target = Target::ALL.into_iter().find(|target| target.name() == name);
     let target = target.with_context(|| format!("{}: {name} is not of gfx10", path.display()))?;
-    let mut tally = Tally::default();
     let texts: Vec<(u64, Vec<u32>)> =
         object.text().map(|(address, bytes)| (address, words_of(bytes))).collect();
     disassemble_file(target.name(), path, |line| {
@@ -109,8 +164,7 @@ fn check_file(path: &Path, only: Option<&str>) -> Result<u64> {
         if let Some((address, words)) = part {
             tally.compare(Isa::of(target), Wave::Wave32, words, line.offset - address, &line);
         }
-    })?;
-    Ok(tally.print(&path.display().to_string()))
+    })
 }
 
 /// Returns whether LLVM's text of an instruction means nothing. No assembler writes any of these.
