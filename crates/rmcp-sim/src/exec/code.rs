@@ -1,0 +1,95 @@
+//! Code by address, each instruction decoded once.
+
+use super::exec_state::Exec;
+use super::fault::FaultKind;
+use super::lower::lower;
+use super::op::Op;
+use rmcp_code::isa::{Isa, Wave};
+
+const PAGE: u64 = 4096;
+
+/// The instructions that begin in one page, by their place.
+struct Page {
+    start: u64,
+    ops: Box<[Option<Op>]>,
+}
+
+/// Code that one worker has seen.
+pub(super) struct Code {
+    isa: &'static Isa,
+    wave: Wave,
+    /// Vector registers of a wavefront.
+    registers: u32,
+    pages: Vec<Page>,
+    latest: usize,
+}
+
+impl Code {
+    pub(super) fn new(isa: &'static Isa, wave: Wave, registers: u32) -> Self {
+        Self { isa, wave, registers, pages: Vec::new(), latest: 0 }
+    }
+
+    /// Returns the instruction at an address.
+    #[inline(always)]
+    pub(super) fn at(&mut self, pc: u64, exec: &mut Exec<'_>) -> Result<&Op, FaultKind> {
+        let start = pc & !(PAGE - 1);
+        let place = (pc % PAGE / 4) as usize;
+        let known = self
+            .pages
+            .get(self.latest)
+            .is_some_and(|page| page.start == start && page.ops[place].is_some());
+        if !known {
+            self.learn(pc, exec)?;
+        }
+        match &self.pages[self.latest].ops[place] {
+            Some(op) => Ok(op),
+            None => Err(FaultKind::Illegal),
+        }
+    }
+
+    #[inline(never)]
+    fn learn(&mut self, pc: u64, exec: &mut Exec<'_>) -> Result<(), FaultKind> {
+        let start = pc & !(PAGE - 1);
+        let place = (pc % PAGE / 4) as usize;
+        self.latest = match self.pages.iter().position(|page| page.start == start) {
+            Some(at) => at,
+            None => {
+                let ops = vec![None; (PAGE / 4) as usize].into_boxed_slice();
+                self.pages.push(Page { start, ops });
+                self.pages.len() - 1
+            }
+        };
+        if self.pages[self.latest].ops[place].is_none() {
+            let (words, count) = words_at(pc, exec)?;
+            let instruction =
+                self.isa.decode(&words[..count]).map_err(|_error| FaultKind::Illegal)?;
+            let op = lower(&instruction, self.wave, self.registers)?;
+            self.pages[self.latest].ops[place] = Some(op);
+        }
+        Ok(())
+    }
+
+    /// Returns the text of the instruction at an address, or its words.
+    pub(super) fn text(&self, pc: u64, exec: &mut Exec<'_>) -> String {
+        let Ok((words, count)) = words_at(pc, exec) else { return "no code".to_owned() };
+        match self.isa.decode(&words[..count]) {
+            Ok(instruction) => instruction.text(self.wave).to_string(),
+            Err(error) => format!("{:08x} {:08x}: {error}", words[0], words[1]),
+        }
+    }
+}
+
+/// Reads the words of the longest instruction, or as many as there are.
+fn words_at(pc: u64, exec: &mut Exec<'_>) -> Result<([u32; 5], usize), FaultKind> {
+    let fault = FaultKind::PageFault { va: pc, write: false };
+    if pc & 3 != 0 {
+        return Err(FaultKind::Illegal);
+    }
+    let range = exec.memory.range(pc).filter(|range| range.executable).ok_or(fault)?;
+    let mut words = [0; 5];
+    let count = (range.end - pc).min(20) as usize / 4;
+    for (word, at) in words.iter_mut().zip(0_u64..).take(count) {
+        *word = exec.memory.read_words::<1>(pc + 4 * at)?[0];
+    }
+    if count == 0 { Err(fault) } else { Ok((words, count)) }
+}

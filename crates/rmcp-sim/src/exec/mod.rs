@@ -1,0 +1,34 @@
+//! The interpreter: runs one dispatch of RDNA1 or RDNA2 code on the processor.
+//!
+//! Designed for 20 million instructions of a wavefront in a second on one core: an instruction is decoded once
+//! for each address, becomes a function pointer with resolved operands ([`op::Op`]), and works on arrays of 32
+//! lanes that the compiler turns into vector code. A wavefront of 64 lanes is two such halves.
+//!
+//! What a target lacks is [`FaultKind::Illegal`], what is missing here is [`FaultKind::Unimplemented`]; no
+//! instruction is passed over in silence.
+
+mod atomic;
+mod buffer;
+mod code;
+mod device;
+mod exec_state;
+mod fault;
+mod flat;
+mod launch;
+mod lds;
+mod lower;
+mod memory;
+mod mode;
+mod number;
+mod op;
+mod scalar;
+mod schedule;
+mod smem;
+mod vector;
+mod wave;
+
+pub use device::Device;
+pub use fault::{Fault, FaultKind};
+pub use launch::{Launch, Scratch};
+pub use memory::{Memory, Range};
+pub use schedule::{Counters, run};
