@@ -6,8 +6,30 @@
 //! failed (its name is printed), 3 wrong usage.
 #pragma once
 
+// HIP's header refuses waves of 64 lanes on these targets (it is untested there), although compiler and hardware have them. For a
+// program built with -mwavefrontsize64 the names that it asks for are hidden while it is read.
+#if defined(__AMDGCN_WAVEFRONT_SIZE) && __AMDGCN_WAVEFRONT_SIZE == 64
+#pragma push_macro("__gfx1010__")
+#pragma push_macro("__gfx1011__")
+#pragma push_macro("__gfx1012__")
+#pragma push_macro("__gfx1030__")
+#pragma push_macro("__gfx1031__")
+#undef __gfx1010__
+#undef __gfx1011__
+#undef __gfx1012__
+#undef __gfx1030__
+#undef __gfx1031__
 #include <hip/hip_runtime.h>
+#pragma pop_macro("__gfx1010__")
+#pragma pop_macro("__gfx1011__")
+#pragma pop_macro("__gfx1012__")
+#pragma pop_macro("__gfx1030__")
+#pragma pop_macro("__gfx1031__")
+#else
+#include <hip/hip_runtime.h>
+#endif
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>

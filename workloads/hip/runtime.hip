@@ -11,6 +11,10 @@
 #include <chrono>
 #include <numeric>
 
+// Outside of the unnamed namespace: the runtime finds them by name.
+__device__ int device_table[64];
+__constant__ int constant_table[64];
+
 namespace {
 
 using check::Random;
@@ -345,9 +349,6 @@ void copy_2d() {
     check::same("copy_2d", "there_and_back_with_the_allocator's_pitch", got, data);
     report(pitch >= 301 && pitch % 64 == 0, "copy_2d", "pitch=" + to_string(pitch));
 }
-
-__device__ int device_table[64];
-__constant__ int constant_table[64];
 
 __global__ void add_tables(int *out) { out[threadIdx.x] = device_table[threadIdx.x] + constant_table[63 - threadIdx.x]; }
 __global__ void double_table() { device_table[threadIdx.x] *= 2; }
