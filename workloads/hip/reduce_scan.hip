@@ -49,9 +49,10 @@ __global__ void shuffles(const int *in, int *out, int width) {
 /// Lanes whose source is outside of their group keep their own value with `up` and `down`. (What an index beyond the width means
 /// differs between versions of HIP: none is used.)
 void shuffle() {
-    const int n = 128, wave = check::wave_size();
+    const int n = 128;
     const auto in = whole_numbers<int>(n, 0, 1 << 20, 1);
-    for (int width = 2; width <= wave; width *= 2) {
+    // Not 64 in waves of 64: see `value_of_lane`.
+    for (int width = 2; width <= 32; width *= 2) {
         Buffer<int> source(in), out(5 * n);
         shuffles<<<1, n>>>(source.get(), out.get(), width);
         std::vector<int> want(5 * n);
@@ -95,7 +96,7 @@ template <int control, bool zero> __device__ int move_dpp(int old, int value) {
 /// Controls of DPP16. Source: "RDNA 2" Instruction Set Architecture, section 13.3.9 (DPP16); LLVM's SIDefines.h (DppCtrl).
 enum Dpp { quad_perm = 0x000, row_shl = 0x100, row_shr = 0x110, row_ror = 0x120, row_mirror = 0x140, row_half_mirror = 0x141, row_share = 0x150, row_xmask = 0x160 };
 
-constexpr int dpp_moves = 12, other_moves = 6;
+constexpr int dpp_moves = 12, other_moves = 7;
 
 __global__ void dpp_kernel(const int *in, int *out) {
 #if defined(__AMDGCN__)
@@ -123,6 +124,7 @@ __global__ void lane_kernel(const int *in, int *out) {
     out[2 * n + i] = __builtin_amdgcn_ds_swizzle(value, 0x18 | 0x02 << 5 | 0x05 << 10);
     out[3 * n + i] = __builtin_amdgcn_ds_swizzle(value, 0x8000 | 0xb1);
     out[4 * n + i] = __builtin_amdgcn_readlane(value, 7) + __builtin_amdgcn_readfirstlane(value);
+    out[6 * n + i] = __builtin_amdgcn_ds_bpermute(((i * 5 + 3) & 31) * 4, value);
     out[5 * n + i] = static_cast<int>(__builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0)));
 #else
     (void)in;
@@ -192,9 +194,10 @@ void wave_moves() {
         want[3 * n + i] = in[i / 4 * 4 + (0xb1 >> (2 * (i % 4)) & 3)];
         want[4 * n + i] = in[first + 7] + in[first];
         want[5 * n + i] = i % wave;
+        want[6 * n + i] = in[i / 32 * 32 + (i * 5 + 3) % 32];
     }
     const std::vector<int> all = other.download();
-    const char *names[other_moves] = {"permlane16", "permlanex16", "ds_swizzle masks", "ds_swizzle quad", "readlane", "mbcnt"};
+    const char *names[other_moves] = {"permlane16", "permlanex16", "ds_swizzle masks", "ds_swizzle quad", "readlane", "mbcnt", "ds_bpermute"};
     for (int m = 0; m < other_moves; ++m) {
         same("wave_moves", names[m], std::vector<int>(all.begin() + m * n, all.begin() + (m + 1) * n),
              std::vector<int>(want.begin() + m * n, want.begin() + (m + 1) * n));
@@ -261,15 +264,35 @@ template <class T> __device__ T sum_in_lds(T value) {
     return sum;
 }
 
-template <class T> __device__ T sum_in_wave_down(T value) {
-    for (int distance = warpSize / 2; distance > 0; distance /= 2) value += __shfl_down(value, distance);
+/// The value of one lane for all. Moves by shuffle (ds_bpermute) reach 32 lanes on gfx10, in waves of 64 too, where each half is on
+/// its own; this reaches all. Source: "RDNA 2" Instruction Set Architecture, DS_BPERMUTE_B32.
+template <class T> __device__ T value_of_lane(T value, int lane) {
+#if defined(__AMDGCN__)
+    constexpr int words = sizeof(T) / 4;
+    int word[words];
+    __builtin_memcpy(word, &value, sizeof(T));
+    for (int w = 0; w < words; ++w) word[w] = __builtin_amdgcn_readlane(word[w], lane);
+    __builtin_memcpy(&value, word, sizeof(T));
     return value;
+#else
+    return __shfl(value, lane);
+#endif
+}
+
+/// The sum of the halves of a wide wave, each of which has its own sum in its first lane.
+template <class T> __device__ T sum_of_halves(T value) {
+    return warpSize == 64 ? value_of_lane(value, 0) + value_of_lane(value, 32) : value;
+}
+
+template <class T> __device__ T sum_in_wave_down(T value) {
+    for (int distance = 16; distance > 0; distance /= 2) value += __shfl_down(value, distance);
+    return sum_of_halves(value);
 }
 template <class T> __device__ T sum_in_wave_xor(T value) {
-    for (int distance = warpSize / 2; distance > 0; distance /= 2) value += __shfl_xor(value, distance);
-    return value;
+    for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor(value, distance);
+    return sum_of_halves(value);
 }
-/// Without LDS: rows of 16 by DPP, the two rows of a half by permlanex16, the two halves of a wide wave by a shuffle.
+/// Without LDS: rows of 16 by DPP, the two rows of a half by permlanex16.
 __device__ int sum_in_wave_dpp(int value) {
 #if defined(__AMDGCN__)
     value += move_dpp<row_xmask | 1, true>(0, value);
@@ -277,8 +300,7 @@ __device__ int sum_in_wave_dpp(int value) {
     value += move_dpp<row_xmask | 4, true>(0, value);
     value += move_dpp<row_xmask | 8, true>(0, value);
     value += static_cast<int>(__builtin_amdgcn_permlanex16(value, value, 0x76543210, 0xfedcba98, false, false));
-    if (warpSize == 64) value += __shfl_xor(value, 32);
-    return value;
+    return sum_of_halves(value);
 #else
     return sum_in_wave_xor(value);
 #endif
@@ -291,8 +313,7 @@ __device__ float sum_in_wave_dpp(float value) {
     value += __int_as_float(move_dpp<row_xmask | 8, true>(0, __float_as_int(value)));
     const unsigned bits = __float_as_int(value);
     value += __int_as_float(static_cast<int>(__builtin_amdgcn_permlanex16(bits, bits, 0x76543210, 0xfedcba98, false, false)));
-    if (warpSize == 64) value += __shfl_xor(value, 32);
-    return value;
+    return sum_of_halves(value);
 #else
     return sum_in_wave_xor(value);
 #endif
@@ -390,9 +411,13 @@ template <class T> __device__ T scan_in_lds(T value) {
 template <class T> __device__ T scan_by_shuffle(T value) {
     __shared__ T totals[block];
     const int lane = lane_of_thread(), wave = threadIdx.x / warpSize;
-    for (int distance = 1; distance < warpSize; distance *= 2) {
-        const T below = __shfl_up(value, distance);
-        if (lane >= distance) value += below;
+    for (int distance = 1; distance < 32; distance *= 2) {
+        const T below = __shfl_up(value, distance, 32);
+        if (lane % 32 >= distance) value += below;
+    }
+    if (warpSize == 64) {
+        const T lower_half = value_of_lane(value, 31);
+        if (lane >= 32) value += lower_half;
     }
     if (lane == warpSize - 1) totals[wave] = value;
     __syncthreads();
