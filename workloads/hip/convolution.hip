@@ -4,7 +4,7 @@
 //! The host adds in another order than the kernels: it scatters where they gather. `whole`: small whole numbers, whose sums are
 //! exact (bound 0). `real`: numbers in [-1, 1); the bound is the number of terms in units of the sum of magnitudes.
 //!
-//! Shapes are small enough for an interpreter: 2.4 million multiply-adds at most (3x16x16x16 by 16 filters of 3x3), mostly below 0.5.
+//! Shapes are small enough for an interpreter: 1.8 million multiply-adds at most (3x16x16x16 by 16 filters of 3x3), mostly below 0.1.
 #include "check.h"
 
 #include <hip/hip_fp16.h>
@@ -155,7 +155,8 @@ template <class T, class D> void direct_case(const char *name, const Shape &s, b
     const auto x = numbers<T>(s.x_size(), whole, 1), w = numbers<T>(s.w_size(), whole, 2);
     Buffer<T> image(x), filter(w), out(s.y_size());
     direct<<<check::blocks_for(s.y_size(), block), block>>>(image.template as<D>(), filter.template as<D>(), out.template as<D>(), s);
-    compare(name, s, whole, out.download(), forward(s, x, w), s.group_c() * s.r * s.s);
+    // A half is rounded once, out of a sum in float whose own error is far below.
+    compare(name, s, whole, out.download(), forward(s, x, w), std::is_same_v<T, f16> ? 1 : s.group_c() * s.r * s.s);
 }
 
 void direct_f32() {
