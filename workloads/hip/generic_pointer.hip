@@ -1,6 +1,7 @@
 //! Memory behind pointers of which the compiler does not know what they point to, and functions that are called.
 //!
-//! A pointer loaded from memory is generic: reading through it is `flat_load`. gfx1030 code adds the field's offset inside that
+//! A pointer made of a number is generic (a pointer that a kernel is given, or finds in memory that it is given, the compiler takes for
+//! one to global memory): reading through it is `flat_load`. gfx1030 code adds the field's offset inside that
 //! instruction. gfx1010 ignores this offset on global memory (LLVM's FeatureFlatSegmentOffsetBug), so its code adds beforehand, and gfx1030
 //! code that runs on a gfx1010 card reads the wrong field. The test `fields` is that case.
 #include "check.h"
@@ -32,18 +33,20 @@ struct Record {
     int32_t last;
 };
 
-/// A whole number made of all fields: any field read from elsewhere changes it. Neither reads nor sums depend on alignment.
-__host__ __device__ inline int64_t digest(const Record &r) {
-    int64_t sum = r.first;
-    sum = sum * 31 + r.word;
-    sum = sum * 31 + static_cast<int64_t>(r.real);
-    sum = sum * 31 + r.half_word;
-    sum = sum * 31 + r.byte;
-    sum = sum * 31 + r.unsigned_byte;
-    sum = sum * 31 + r.unsigned_half_word;
-    sum = sum * 31 + static_cast<int64_t>(r.wide);
-    for (int i = 0; i < 4; ++i) sum = sum * 31 + static_cast<int64_t>(r.vector[i]);
-    return sum * 31 + r.last;
+/// A whole number made of all fields: any field read from elsewhere changes it. It wraps.
+__host__ __device__ inline uint64_t digest(const Record &r) {
+    uint64_t sum = static_cast<uint64_t>(r.first);
+    const auto add = [&](int64_t value) { sum = sum * 31 + static_cast<uint64_t>(value); };
+    add(r.word);
+    add(static_cast<int64_t>(r.real));
+    add(r.half_word);
+    add(r.byte);
+    add(r.unsigned_byte);
+    add(r.unsigned_half_word);
+    add(static_cast<int64_t>(r.wide));
+    for (int i = 0; i < 4; ++i) add(static_cast<int64_t>(r.vector[i]));
+    add(r.last);
+    return sum;
 }
 
 std::vector<Record> records(size_t count, uint64_t seed) {
@@ -65,24 +68,24 @@ std::vector<Record> records(size_t count, uint64_t seed) {
     return out;
 }
 
-std::vector<int64_t> digests(const std::vector<Record> &all) {
-    std::vector<int64_t> out;
+std::vector<uint64_t> digests(const std::vector<Record> &all) {
+    std::vector<uint64_t> out;
     for (const Record &r : all) out.push_back(digest(r));
     return out;
 }
 
 // ---- global memory ----------------------------------------------------------------------------------------------------
 
-/// Pointers are read from memory, so nothing says in which memory the records are.
-__global__ void read_fields(const Record *const *pointers, int64_t *out, int count) {
+/// Addresses come as numbers, so nothing says in which memory the records are.
+__global__ void read_fields(const uint64_t *addresses, uint64_t *out, int count) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < count) out[i] = digest(*pointers[i]);
+    if (i < count) out[i] = digest(*reinterpret_cast<const Record *>(addresses[i]));
 }
 
-__global__ void write_fields(Record *const *pointers, int count) {
+__global__ void write_fields(const uint64_t *addresses, int count) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
-    Record *r = pointers[i];
+    Record *r = reinterpret_cast<Record *>(addresses[i]);
     r->first = i;
     r->word = i * 3;
     r->real = static_cast<float>(i) / 2;
@@ -95,10 +98,10 @@ __global__ void write_fields(Record *const *pointers, int count) {
     r->last = ~i;
 }
 
-template <class R> std::vector<R *> places_in(R *start, size_t count) {
-    std::vector<R *> out;
-    // Backwards, so that neighbours in the table are not neighbours in memory the way a plain index would have them.
-    for (size_t i = 0; i < count; ++i) out.push_back(start + (count - 1 - i));
+/// The addresses of all records, the last one first.
+std::vector<uint64_t> addresses_in(const Record *start, size_t count) {
+    std::vector<uint64_t> out;
+    for (size_t i = 0; i < count; ++i) out.push_back(reinterpret_cast<uint64_t>(start + (count - 1 - i)));
     return out;
 }
 
@@ -106,10 +109,10 @@ void fields() {
     const int count = 300;
     auto all = records(count, 1);
     Buffer<Record> memory(all);
-    Buffer<const Record *> pointers(places_in<const Record>(memory.get(), count));
-    Buffer<int64_t> out(count);
-    read_fields<<<check::blocks_for(count, block), block>>>(pointers.get(), out.get(), count);
-    std::vector<int64_t> want = digests(all);
+    Buffer<uint64_t> addresses(addresses_in(memory.get(), count));
+    Buffer<uint64_t> out(count);
+    read_fields<<<check::blocks_for(count, block), block>>>(addresses.get(), out.get(), count);
+    std::vector<uint64_t> want = digests(all);
     std::reverse(want.begin(), want.end());
     same("fields", "read", out.download(), want);
 }
@@ -119,8 +122,8 @@ void stores() {
     std::vector<Record> want(count);
     std::memset(static_cast<void *>(want.data()), 0, count * sizeof(Record));
     Buffer<Record> memory(want);
-    Buffer<Record *> pointers(places_in<Record>(memory.get(), count));
-    write_fields<<<check::blocks_for(count, block), block>>>(pointers.get(), count);
+    Buffer<uint64_t> addresses(addresses_in(memory.get(), count));
+    write_fields<<<check::blocks_for(count, block), block>>>(addresses.get(), count);
     for (int i = 0; i < count; ++i) {
         Record &r = want[count - 1 - i];
         r.first = i;
@@ -148,9 +151,9 @@ struct Node {
     int32_t value;
 };
 
-__global__ void walk(Node *const *heads, int64_t *out) {
-    int64_t sum = 0;
-    for (const Node *node = heads[threadIdx.x]; node; node = node->next) sum = sum * 3 + node->value;
+__global__ void walk(const uint64_t *heads, uint64_t *out) {
+    uint64_t sum = 0;
+    for (const Node *node = reinterpret_cast<const Node *>(heads[threadIdx.x]); node; node = node->next) sum = sum * 3 + static_cast<uint64_t>(int64_t{node->value});
     out[threadIdx.x] = sum;
 }
 
@@ -169,14 +172,16 @@ void linked_list() {
         values[list].push_back(all[i].value);
     }
     memory.upload(all);
-    Buffer<Node *> starts(heads);
-    Buffer<int64_t> out(lists);
+    std::vector<uint64_t> addresses;
+    for (const Node *head : heads) addresses.push_back(reinterpret_cast<uint64_t>(head));
+    Buffer<uint64_t> starts(addresses);
+    Buffer<uint64_t> out(lists);
     walk<<<1, lists>>>(starts.get(), out.get());
-    std::vector<int64_t> want;
+    std::vector<uint64_t> want;
     for (const auto &list : values) {
         uint64_t sum = 0; // wraps
         for (auto value = list.rbegin(); value != list.rend(); ++value) sum = sum * 3 + static_cast<uint64_t>(int64_t{*value});
-        want.push_back(static_cast<int64_t>(sum));
+        want.push_back(sum);
     }
     same("linked_list", "lists=64 nodes=1000", out.download(), want);
 }
@@ -184,7 +189,7 @@ void linked_list() {
 // ---- global, LDS and scratch through one pointer ----------------------------------------------------------------------
 
 /// Lanes choose by a value that only the running kernel knows whether they look at LDS or at global memory.
-__global__ void read_either(const Record *in, const int *choice, int64_t *out) {
+__global__ void read_either(const Record *in, const int *choice, uint64_t *out) {
     __shared__ Record local[block];
     local[threadIdx.x] = in[block + threadIdx.x];
     __syncthreads();
@@ -222,9 +227,9 @@ void either_memory() {
     const auto all = records(2 * block, 4);
     Buffer<int> choices(choice);
     Buffer<Record> memory(all);
-    Buffer<int64_t> out(block);
+    Buffer<uint64_t> out(block);
     read_either<<<1, block>>>(memory.get(), choices.get(), out.get());
-    std::vector<int64_t> want;
+    std::vector<uint64_t> want;
     for (int i = 0; i < block; ++i) want.push_back(digest(all[(i * 7 + 3) % block + (choice[i] ? block : 0)]));
     same("either_memory", "read", out.download(), want);
 
@@ -254,9 +259,9 @@ void either_memory() {
 // ---- calls and the stack ----------------------------------------------------------------------------------------------
 
 /// Reads through a generic pointer into whatever memory the caller has.
-__device__ __noinline__ int sum_of(const int *values, int count) {
-    int sum = 0;
-    for (int i = 0; i < count; ++i) sum = sum * 5 + values[i];
+__device__ __noinline__ unsigned sum_of(const int *values, int count) {
+    unsigned sum = 0;
+    for (int i = 0; i < count; ++i) sum = sum * 5 + static_cast<unsigned>(values[i]);
     return sum;
 }
 
@@ -265,14 +270,14 @@ __device__ __noinline__ void scramble(int *values, int count, int seed) {
     for (int i = 0; i < count; ++i) values[(i * 5 + seed) % count] = seed * 100 + i;
 }
 
-__host__ inline int sum_on_host(const std::vector<int> &values) {
-    int sum = 0;
-    for (int value : values) sum = static_cast<int>(static_cast<unsigned>(sum) * 5u + static_cast<unsigned>(value));
+unsigned sum_on_host(const std::vector<int> &values) {
+    unsigned sum = 0;
+    for (int value : values) sum = sum * 5 + static_cast<unsigned>(value);
     return sum;
 }
 
 /// The same function is given scratch, LDS and global memory.
-__global__ void call_with_any_memory(const int *global, int *out) {
+__global__ void call_with_any_memory(const int *global, unsigned *out) {
     __shared__ int local[16];
     if (threadIdx.x < 16) local[threadIdx.x] = global[threadIdx.x] * 2;
     __syncthreads();
@@ -308,7 +313,7 @@ __global__ void call_by_pointer(const int *which, int *out) {
 }
 
 /// An array that the compiler cannot keep in registers, indexed by values.
-__global__ void spin_scratch(const int *moves, int *out, int count) {
+__global__ void spin_scratch(const int *moves, unsigned *out, int count) {
     int own[40];
     for (int i = 0; i < 40; ++i) own[i] = i + static_cast<int>(threadIdx.x);
     int at = 0;
@@ -316,17 +321,19 @@ __global__ void spin_scratch(const int *moves, int *out, int count) {
         at = (at + moves[i] + own[at]) % 40;
         own[at] += i;
     }
-    int sum = 0;
-    for (int i = 0; i < 40; ++i) sum = sum * 3 + own[i];
+    unsigned sum = 0;
+    for (int i = 0; i < 40; ++i) sum = sum * 3 + static_cast<unsigned>(own[i]);
     out[threadIdx.x] = sum;
 }
 
 void calls() {
     Random random(5);
     const auto global = check::fill<int>(16, [&] { return random.between(0, 100); });
-    Buffer<int> memory(global), out(3 * block);
+    Buffer<int> memory(global);
+    Buffer<unsigned> out(3 * block);
     call_with_any_memory<<<1, block>>>(memory.get(), out.get());
-    std::vector<int> want, doubled;
+    std::vector<unsigned> want;
+    std::vector<int> doubled;
     for (int value : global) doubled.push_back(2 * value);
     for (int t = 0; t < block; ++t) {
         std::vector<int> own(16);
@@ -360,9 +367,10 @@ void scratch() {
     const int count = 50, threads = 300;
     Random random(7);
     const auto moves = check::fill<int>(count, [&] { return random.between(0, 39); });
-    Buffer<int> steps(moves), out(threads);
+    Buffer<int> steps(moves);
+    Buffer<unsigned> out(threads);
     spin_scratch<<<1, threads>>>(steps.get(), out.get(), count);
-    std::vector<int> want;
+    std::vector<unsigned> want;
     for (int t = 0; t < threads; ++t) {
         std::vector<int> own(40);
         std::iota(own.begin(), own.end(), t);
@@ -373,7 +381,7 @@ void scratch() {
         }
         unsigned sum = 0; // wraps
         for (int value : own) sum = sum * 3 + static_cast<unsigned>(value);
-        want.push_back(static_cast<int>(sum));
+        want.push_back(sum);
     }
     same("scratch", "words=40", out.download(), want);
 }
