@@ -1,5 +1,5 @@
 //! A small card for tests: memory by address, a loader of code objects, and dispatches by the kernel's name.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 #![allow(clippy::disallowed_methods, reason = "tests read their own files")]
 
 use object::elf::PT_LOAD;
