@@ -2,7 +2,8 @@
 //!
 //! Source: "RDNA 2 ISA" (AMD), `V_DIV_SCALE_F32`, `V_DIV_FMAS_F32`, `V_DIV_FIXUP_F32` and those of 64 bits. Where both the
 //! quotient and the reciprocal of the denominator would be denormal, the manual says that the denominator is
-//! scaled up; it is scaled down here, as scaling up would overflow and give a wrong quotient.
+//! scaled up; it is scaled down here, as scaling up would overflow and give a wrong quotient. The manual has a
+//! quotient that overflowed on the way stay a NaN, too; here it becomes infinite, as division must.
 
 use super::map_wide;
 use crate::exec::exec_state::Exec;
@@ -153,7 +154,9 @@ fn multiply_wide(x: &mut Exec<'_>, op: &Op) -> Step {
             let [a, b, c] = [0, 1, 2].map(|at: usize| f64::from_bits(sources[at][lane]));
             let value = if back >> lane & 1 != 0 {
                 let by = if exponent64(c) > 1023 { 128 } else { -128 };
-                scale64(fused_to_odd(a, b, c), by)
+                let scaled = scale64(a.mul_add(b, c), by);
+                // A normal number loses nothing in scaling, a denormal one would be rounded twice.
+                if scaled.is_normal() { scaled } else { scale64(fused_to_odd(a, b, c), by) }
             } else {
                 a.mul_add(b, c)
             };
@@ -181,6 +184,9 @@ macro_rules! fix_up {
             } else if $exponent(numerator) - $exponent(denominator) < $least {
                 // Too small for any number: rounded to the nearest it is 0.
                 signed(0.0)
+            } else if quotient.is_nan() {
+                // Both are numbers: the quotient overflowed on the way.
+                signed(<$float>::INFINITY)
             } else {
                 signed(quotient.abs())
             }
