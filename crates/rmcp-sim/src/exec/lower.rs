@@ -219,7 +219,8 @@ impl Reader<'_> {
         }
         let mut op = match atomic::of_lds(name) {
             Some((combine, returns)) => {
-                let entry = self.entry(if combine.is_wide() { "ds_atomic64" } else { "ds_atomic" })?;
+                let entry =
+                    self.entry(if combine.is_wide() { "ds_atomic64" } else { "ds_atomic" })?;
                 let mut op = self.op(entry);
                 op.combine = combine;
                 op.flags = if returns { RETURNS } else { 0 };
@@ -343,10 +344,8 @@ impl Reader<'_> {
             _ => false,
         };
         let mut entry = self.entry(name)?;
-        let float = matches!(
-            entry.output,
-            Number::F16 | Number::F32 | Number::F64 | Number::Flushed32
-        );
+        let float =
+            matches!(entry.output, Number::F16 | Number::F32 | Number::F64 | Number::Flushed32);
         if clamp && !float {
             entry = self.entry(&format!("{name}!"))?;
         }
@@ -529,8 +528,7 @@ impl Reader<'_> {
         if !is_half {
             if let Operand::Constant(code) = operand {
                 let single = Slot { ty: Type::B32, ..*slot };
-                source.value =
-                    constant(code, &single).ok_or(FaultKind::Unimplemented)?;
+                source.value = constant(code, &single).ok_or(FaultKind::Unimplemented)?;
             }
             return Ok(());
         }
@@ -569,14 +567,26 @@ fn constant(code: u32, slot: &Slot) -> Option<u64> {
 }
 
 /// 0.5, 1, 2, 4 with both signs, and 1/(2 pi).
-const F16: [u16; 9] =
-    [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
+const F16: [u16; 9] = [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
 const F32: [u32; 9] = [
-    0x3f00_0000, 0xbf00_0000, 0x3f80_0000, 0xbf80_0000, 0x4000_0000, 0xc000_0000, 0x4080_0000,
-    0xc080_0000, 0x3e22_f983,
+    0x3f00_0000,
+    0xbf00_0000,
+    0x3f80_0000,
+    0xbf80_0000,
+    0x4000_0000,
+    0xc000_0000,
+    0x4080_0000,
+    0xc080_0000,
+    0x3e22_f983,
 ];
 const F64: [u64; 9] = [
-    0x3fe0_0000_0000_0000, 0xbfe0_0000_0000_0000, 0x3ff0_0000_0000_0000, 0xbff0_0000_0000_0000,
-    0x4000_0000_0000_0000, 0xc000_0000_0000_0000, 0x4010_0000_0000_0000, 0xc010_0000_0000_0000,
+    0x3fe0_0000_0000_0000,
+    0xbfe0_0000_0000_0000,
+    0x3ff0_0000_0000_0000,
+    0xbff0_0000_0000_0000,
+    0x4000_0000_0000_0000,
+    0xc000_0000_0000_0000,
+    0x4010_0000_0000_0000,
+    0xc010_0000_0000_0000,
     0x3fc4_5f30_6dc9_c882,
 ];
