@@ -33,6 +33,7 @@ impl From<MemoryError> for i32 {
         match error {
             MemoryError::Full => ENOMEM,
             MemoryError::Invalid => EINVAL,
+            MemoryError::Fault => EFAULT,
         }
     }
 }

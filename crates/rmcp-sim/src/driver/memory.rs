@@ -55,6 +55,8 @@ pub(crate) enum MemoryError {
     Full,
     /// The arguments make no sense, or there is no such allocation.
     Invalid,
+    /// A program's memory that it may not write itself.
+    Fault,
 }
 
 /// What is allocated.
@@ -123,6 +125,9 @@ impl GpuMemory {
             Allocation { va, bytes, host: 0, offset: None, flags, card, mapped: false };
         let mut offset = given;
         if flags & flag::USERPTR != 0 {
+            if flags & flag::WRITABLE != 0 && !is_writable(given, bytes) {
+                return Err(MemoryError::Fault);
+            }
             allocation.host = given;
         } else {
             if flags & (flag::DOORBELL | flag::MMIO_REMAP) != 0 {
@@ -212,10 +217,20 @@ impl GpuMemory {
         fits.then(|| range.host.wrapping_add((va - range.start) as usize))
     }
 
-    /// Returns the first address of the range that holds an address.
-    pub(crate) fn start_of(&self, va: u64) -> Option<u64> {
-        self.range(va).map(|range| range.start)
-    }
+}
+
+/// Returns whether a program may write all of this memory of its own. Like the driver, which pins the pages, this brings
+/// them in.
+fn is_writable(address: u64, bytes: u64) -> bool {
+    let populate = |address: u64, bytes: u64| {
+        let (start, end) = (address / PAGE * PAGE, (address + bytes).next_multiple_of(PAGE));
+        let length = (end - start) as usize;
+        // SAFETY: brings pages in and changes nothing in them.
+        unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_POPULATE_WRITE) == 0 }
+    };
+    // Before Linux 5.14 there is no such advice, even for what is writable: then nothing is known.
+    let ours = 0_u64;
+    populate(address, bytes) || !populate(&raw const ours as u64, 8)
 }
 
 // SAFETY: mappings stay until `free`, and what programs bring themselves is theirs to keep while a kernel runs.
