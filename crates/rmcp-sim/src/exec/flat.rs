@@ -4,11 +4,11 @@
 //! lies dword by dword, the lanes side by side). Accesses that are not aligned are allowed, as the Linux driver
 //! sets `SH_MEM_CONFIG.ALIGNMENT_MODE` to unaligned (`kfd_device_queue_manager_v10.c`, `update_qpd_v10`).
 
+use super::atomic::Combine;
 use super::buffer;
 use super::exec_state::Exec;
 use super::fault::FaultKind;
 use super::lower::{Table, add};
-use super::atomic::Combine;
 use super::op::{HAS_SCALAR, Handler, NO_VECTOR, Number, Op, RETURNS, Space, Step};
 use super::wave::Wide;
 use std::sync::atomic::Ordering::SeqCst;

@@ -187,7 +187,13 @@ impl Reader<'_> {
             if slot.access != Access::Use {
                 op.sdst = if source.origin == Origin::Scalar { source.at as u8 } else { 125 };
             }
-            if slot.access != Access::Def {
+            // What SOP1 changes its handlers read where they write it.
+            let reads = match slot.access {
+                Access::Use => true,
+                Access::Both => self.instruction.format() == Format::Sopk,
+                Access::Def => false,
+            };
+            if reads {
                 op.sources[next] = source;
                 next += 1;
             }
@@ -219,7 +225,8 @@ impl Reader<'_> {
         }
         let mut op = match atomic::of_lds(name) {
             Some((combine, returns)) => {
-                let entry = self.entry(if combine.is_wide() { "ds_atomic64" } else { "ds_atomic" })?;
+                let entry =
+                    self.entry(if combine.is_wide() { "ds_atomic64" } else { "ds_atomic" })?;
                 let mut op = self.op(entry);
                 op.combine = combine;
                 op.flags = if returns { RETURNS } else { 0 };
@@ -343,10 +350,8 @@ impl Reader<'_> {
             _ => false,
         };
         let mut entry = self.entry(name)?;
-        let float = matches!(
-            entry.output,
-            Number::F16 | Number::F32 | Number::F64 | Number::Flushed32
-        );
+        let float =
+            matches!(entry.output, Number::F16 | Number::F32 | Number::F64 | Number::Flushed32);
         if clamp && !float {
             entry = self.entry(&format!("{name}!"))?;
         }
@@ -380,7 +385,7 @@ impl Reader<'_> {
                 old = Some(Source { flush: flush_bits(entry.output), ..source });
             }
         }
-        if let (Some(old), false) = (old, name.starts_with("v_swap")) {
+        if let Some(old) = old.filter(|_| next < 3 && !name.starts_with("v_swap")) {
             op.sources[next] = old;
         }
         if flags & WRITES_EXEC != 0 {
@@ -529,8 +534,7 @@ impl Reader<'_> {
         if !is_half {
             if let Operand::Constant(code) = operand {
                 let single = Slot { ty: Type::B32, ..*slot };
-                source.value =
-                    constant(code, &single).ok_or(FaultKind::Unimplemented)?;
+                source.value = constant(code, &single).ok_or(FaultKind::Unimplemented)?;
             }
             return Ok(());
         }
@@ -569,14 +573,130 @@ fn constant(code: u32, slot: &Slot) -> Option<u64> {
 }
 
 /// 0.5, 1, 2, 4 with both signs, and 1/(2 pi).
-const F16: [u16; 9] =
-    [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
+const F16: [u16; 9] = [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
 const F32: [u32; 9] = [
-    0x3f00_0000, 0xbf00_0000, 0x3f80_0000, 0xbf80_0000, 0x4000_0000, 0xc000_0000, 0x4080_0000,
-    0xc080_0000, 0x3e22_f983,
+    0x3f00_0000,
+    0xbf00_0000,
+    0x3f80_0000,
+    0xbf80_0000,
+    0x4000_0000,
+    0xc000_0000,
+    0x4080_0000,
+    0xc080_0000,
+    0x3e22_f983,
 ];
 const F64: [u64; 9] = [
-    0x3fe0_0000_0000_0000, 0xbfe0_0000_0000_0000, 0x3ff0_0000_0000_0000, 0xbff0_0000_0000_0000,
-    0x4000_0000_0000_0000, 0xc000_0000_0000_0000, 0x4010_0000_0000_0000, 0xc010_0000_0000_0000,
+    0x3fe0_0000_0000_0000,
+    0xbfe0_0000_0000_0000,
+    0x3ff0_0000_0000_0000,
+    0xbff0_0000_0000_0000,
+    0x4000_0000_0000_0000,
+    0xc000_0000_0000_0000,
+    0x4010_0000_0000_0000,
+    0xc010_0000_0000_0000,
     0x3fc4_5f30_6dc9_c882,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp_code::isa::{Isa, Target};
+    use std::collections::BTreeSet;
+
+    /// Whether there is a handler for a name.
+    fn is_known(name: &str, format: Format) -> bool {
+        let base = base_of(name);
+        let memory = |prefix: &str| {
+            let rest = name.strip_prefix(prefix).unwrap_or_default();
+            table().contains_key(rest) || atomic::of_memory(rest).is_some()
+        };
+        match format {
+            Format::Flat => memory("flat_"),
+            Format::Global => memory("global_"),
+            Format::Scratch => memory("scratch_"),
+            Format::Mubuf => memory("buffer_"),
+            Format::Ds => table().contains_key(name) || atomic::of_lds(name).is_some(),
+            _ => table().contains_key(base.replace("v_cmpx_", "v_cmp_").as_str()),
+        }
+    }
+
+    /// What is not simulated, by the first words of the name.
+    const MISSING: &[&str] = &[
+        // Graphics: images, interpolation, exports, cube maps, typed and formatted buffers.
+        "v_interp_",
+        "v_cube",
+        "v_mullit_f32",
+        "load_format_",
+        "store_format_",
+        // The global data share, and what only drivers and debuggers use.
+        "ds_gws_",
+        "ds_ordered_count",
+        "s_rfe_b64",
+        "s_sendmsghalt",
+        "s_setkill",
+        "s_code_end",
+        "s_endpgm_ordered_ps_done",
+        "s_atc_probe",
+        "s_get_waveid_in_workgroup",
+        "s_dcache_discard",
+        // gfx10.1 only, and never made by the compiler.
+        "s_scratch_",
+        "s_atomic_",
+        "s_buffer_atomic_",
+        "s_buffer_store_",
+        "ds_*_src2_",
+        // Rare.
+        "s_subvector_loop_",
+        "s_movrelsd_2_b32",
+        "v_swaprel_b32",
+        "v_pipeflush",
+        "v_clrexcp",
+        "v_mqsad_u32_u8",
+        "ds_condxchg32_rtn_b64",
+    ];
+
+    fn is_listed(name: &str) -> bool {
+        MISSING.iter().any(|missing| match missing.split_once('*') {
+            Some((first, last)) => name.starts_with(first) && name.contains(last),
+            None => name.starts_with(missing) || name.starts_with(&format!("buffer_{missing}")),
+        })
+    }
+
+    #[test]
+    fn what_is_not_simulated_is_listed() {
+        let mut wrong = BTreeSet::new();
+        for target in Target::ALL {
+            for row in Isa::of(target).rows() {
+                if matches!(row.format, Format::Mimg | Format::Mtbuf | Format::Exp | Format::Vintrp)
+                {
+                    continue;
+                }
+                if is_known(row.name(), row.format) == is_listed(row.name()) {
+                    wrong.insert(row.name());
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "known and listed as missing, or neither: {wrong:?}");
+    }
+
+    #[test]
+    fn every_name_of_the_table_is_an_instruction() {
+        let mut names = BTreeSet::new();
+        for target in Target::ALL {
+            for row in Isa::of(target).rows() {
+                let base = base_of(row.name());
+                names.insert(base.to_owned());
+                for prefix in ["flat_", "global_", "scratch_", "buffer_"] {
+                    names.extend(base.strip_prefix(prefix).map(str::to_owned));
+                }
+            }
+        }
+        let own = ["atomic", "atomic64", "ds_atomic", "ds_atomic64"];
+        let strange: Vec<_> = table()
+            .keys()
+            .map(|name| name.trim_end_matches('!'))
+            .filter(|&name| !names.contains(name) && !own.contains(&name))
+            .collect();
+        assert!(strange.is_empty(), "{strange:?}");
+    }
+}

@@ -464,16 +464,10 @@ pub(super) fn add_to(table: &mut Table) {
         ("s_xnor_b64", pair!(|w, a, b| tested64(w, !(a ^ b)))),
         ("s_lshl_b32", word!(|w, a, b| tested(w, a << (b & 31)))),
         ("s_lshr_b32", word!(|w, a, b| tested(w, a >> (b & 31)))),
-        (
-            "s_ashr_i32",
-            word!(|w, a, b| tested(w, (a.cast_signed() >> (b & 31)).cast_unsigned())),
-        ),
+        ("s_ashr_i32", word!(|w, a, b| tested(w, (a.cast_signed() >> (b & 31)).cast_unsigned()))),
         ("s_lshl_b64", pair!(|w, a, b| tested64(w, a << (b & 63)))),
         ("s_lshr_b64", pair!(|w, a, b| tested64(w, a >> (b & 63)))),
-        (
-            "s_ashr_i64",
-            pair!(|w, a, b| tested64(w, (a.cast_signed() >> (b & 63)).cast_unsigned())),
-        ),
+        ("s_ashr_i64", pair!(|w, a, b| tested64(w, (a.cast_signed() >> (b & 63)).cast_unsigned()))),
         ("s_bfm_b32", word!(|_w, a, b| ((1 << (a & 31)) - 1) << (b & 31))),
         ("s_bfm_b64", pair!(|_w, a, b| ((1 << (a & 63)) - 1) << (b & 63))),
         ("s_mul_i32", word!(|_w, a, b| a.wrapping_mul(b))),
@@ -534,10 +528,7 @@ pub(super) fn add_to(table: &mut Table) {
         ("s_movrels_b64", move_from64),
         ("s_movreld_b32", move_to),
         ("s_movreld_b64", move_to64),
-        (
-            "s_abs_i32",
-            word!(|w, a| tested(w, a.cast_signed().wrapping_abs().cast_unsigned())),
-        ),
+        ("s_abs_i32", word!(|w, a| tested(w, a.cast_signed().wrapping_abs().cast_unsigned()))),
         ("s_movk_i32", |x, op| {
             x.wave.set(usize::from(op.sdst), op.constant.cast_unsigned());
             Step::Next
@@ -684,10 +675,24 @@ fn control() -> Vec<(&'static str, Handler)> {
         ("s_sethalt", halt),
     ];
     let without_effect = [
-        "s_nop", "s_waitcnt", "s_waitcnt_vscnt", "s_waitcnt_vmcnt", "s_waitcnt_expcnt",
-        "s_waitcnt_lgkmcnt", "s_waitcnt_depctr", "s_wait_idle", "s_setprio", "s_icache_inv",
-        "s_inst_prefetch", "s_clause", "s_wakeup", "s_incperflevel", "s_decperflevel",
-        "s_ttracedata", "s_ttracedata_imm", "s_sendmsg",
+        "s_nop",
+        "s_waitcnt",
+        "s_waitcnt_vscnt",
+        "s_waitcnt_vmcnt",
+        "s_waitcnt_expcnt",
+        "s_waitcnt_lgkmcnt",
+        "s_waitcnt_depctr",
+        "s_wait_idle",
+        "s_setprio",
+        "s_icache_inv",
+        "s_inst_prefetch",
+        "s_clause",
+        "s_wakeup",
+        "s_incperflevel",
+        "s_decperflevel",
+        "s_ttracedata",
+        "s_ttracedata_imm",
+        "s_sendmsg",
     ];
     rows.extend(without_effect.map(|name| (name, nothing as Handler)));
     rows

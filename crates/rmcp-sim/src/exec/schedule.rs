@@ -13,8 +13,8 @@ use super::memory::{Memory, Translation};
 use super::mode::Mode;
 use super::op::Step;
 use super::wave::{EXEC, Lanes, Wave, ZERO};
-use rmcp_code::isa::{Isa, Wave as Size};
 use rmcp_code::KernelDescriptor;
+use rmcp_code::isa::{Isa, Wave as Size};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -68,11 +68,7 @@ struct Group {
 ///
 /// # Errors
 /// The first [`Fault`] of any wavefront; the other wavefronts stop soon after.
-pub fn run(
-    device: &Device,
-    memory: &dyn Memory,
-    launch: &Launch<'_>,
-) -> Result<Counters, Fault> {
+pub fn run(device: &Device, memory: &dyn Memory, launch: &Launch<'_>) -> Result<Counters, Fault> {
     let dispatch = Dispatch::new(device, memory, launch)?;
     let total = dispatch.groups.iter().product::<u64>();
     let threads = (device.threads.max(1) as u64).min(total.max(1));
@@ -108,7 +104,9 @@ impl<'m> Dispatch<'m> {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let descriptor = KernelDescriptor::parse(&bytes)
             .ok_or_else(|| bad_dispatch(FaultKind::Dispatch, "kernel descriptor"))?;
-        if launch.workgroup.contains(&0) || launch.workgroup.iter().map(|&n| u64::from(n)).product::<u64>() > 1024 {
+        if launch.workgroup.contains(&0)
+            || launch.workgroup.iter().map(|&n| u64::from(n)).product::<u64>() > 1024
+        {
             return Err(bad_dispatch(FaultKind::Dispatch, "size of a work-group"));
         }
         if !Mode::of_resources(descriptor.resources1).rounds_to_nearest() {
@@ -203,12 +201,7 @@ impl<'m> Dispatch<'m> {
     }
 
     /// Gives each wavefront of a work-group a slice, and returns whether all are done.
-    fn turn(
-        &self,
-        code: &mut Code,
-        exec: &mut Exec<'m>,
-        group: &mut Group,
-    ) -> Result<bool, Fault> {
+    fn turn(&self, code: &mut Code, exec: &mut Exec<'m>, group: &mut Group) -> Result<bool, Fault> {
         std::mem::swap(&mut exec.lds, &mut group.lds);
         let mut all_done = true;
         for wave in &mut group.waves {
@@ -270,7 +263,11 @@ impl<'m> Dispatch<'m> {
             .collect();
         exec.counters.workgroups += 1;
         exec.counters.waves += count as u64;
-        let lds = vec![0; self.launch.group_segment_bytes.max(self.descriptor.group_segment_bytes) as usize];
+        let lds = vec![
+            0;
+            self.launch.group_segment_bytes.max(self.descriptor.group_segment_bytes)
+                as usize
+        ];
         Admission::Group(Group { waves, lds, slots })
     }
 

@@ -1,6 +1,6 @@
 //! A wavefront: registers, masks, and how vector operands are read and written.
 
-use super::mode::{FLUSH_ALWAYS, FLUSH_16_64, FLUSH_32, Mode};
+use super::mode::{FLUSH_16_64, FLUSH_32, FLUSH_ALWAYS, Mode};
 use super::number;
 use super::op::{
     ABSOLUTE, CROSS, Commit, Cross, NEGATE, Number, Op, Origin, PACKED, PART, SIGNED, Source,

@@ -5,7 +5,9 @@ use super::float::{cosine, fraction, median, sine};
 use super::words;
 use crate::exec::exec_state::Exec;
 use crate::exec::lower::{Table, add};
-use crate::exec::number::{f32_of_half, half_is_nan, half_of_f32, half_of_f64, max32, min32, split64};
+use crate::exec::number::{
+    f32_of_half, half_is_nan, half_of_f32, half_of_f64, max32, min32, split64,
+};
 use crate::exec::op::{Handler, Number, Op};
 
 /// A handler whose sources are 16-bit floats, widened to 32 bits.
