@@ -208,7 +208,7 @@ fn floats() {
         let (a, b) = (random_floats(seed), random_floats(seed + 100));
         let expected = |at: usize| -> Vec<f32> {
             let (a, b) = (a[at], b[at]);
-            let clamped = if (a + b).is_nan() { 1.0 } else { (a + b).min(1.0).max(0.0) };
+            let clamped = if (a + b).is_nan() { 1.0 } else { (a + b).clamp(0.0, 1.0) };
             let mut sorted = [a, b, 1.0];
             sorted.sort_by(f32::total_cmp);
             let median = if a.is_nan() || b.is_nan() { a.min(b).min(1.0) } else { sorted[1] };
@@ -483,7 +483,7 @@ fn integers() {
                 a % b,
                 i.wrapping_div(j) as u32,
                 i.wrapping_rem(j) as u32,
-                (u64::from(a) * u64::from(b) >> 32) as u32,
+                ((u64::from(a) * u64::from(b)) >> 32) as u32,
                 ((i64::from(i) * i64::from(j)) >> 32) as u32,
                 a << (b & 31),
                 a >> (b & 31),
@@ -677,7 +677,7 @@ fn atomics_lose_nothing() {
             assert_eq!(found[5 + 2 * group], (0..64).sum::<u32>());
             assert_eq!(found[6 + 2 * group], group as u32 * 64);
         }
-        assert_eq!(card.get::<u64>(wide, 1), [4 * (0..64).sum::<u64>() << 32]);
+        assert_eq!(card.get::<u64>(wide, 1), [(4 * (0..64).sum::<u64>()) << 32]);
     }
 }
 
@@ -703,13 +703,13 @@ fn lanes_speak_to_each_other() {
                 lane as u32,
                 of(first),
                 of(first + 5),
-                of(half | (at % 64 ^ 7) & 31),
-                of(half | (at % 64 ^ 9) & 31),
+                of(half | ((at % 64) ^ 7) & 31),
+                of(half | ((at % 64) ^ 9) & 31),
                 of(at & !3 | (3 - (at & 3))),
                 if in_row >= 1 { of(at - 1) } else { 77 },
                 if in_row + 3 < 16 { of(at + 3) } else { 0 },
                 // Rows 0 and 2 of the wavefront.
-                if (at - first) / 16 % 2 == 0 { of(row | (in_row + 12) % 16) } else { 77 },
+                if (at - first) / 16 % 2 == 0 { of(row | ((in_row + 12) % 16)) } else { 77 },
                 if matches!(in_row / 4, 1 | 2) { of(row | (15 - in_row)) } else { 77 },
                 of(row | in_row & 8 | (7 - (in_row & 7))),
                 of(row | 3),
@@ -729,7 +729,7 @@ fn lanes_speak_to_each_other() {
             }
             let odd = |at: usize| values[at] & 1 == 1;
             let leader = (first..first + lanes).find(|&at| odd(at)).unwrap();
-            let partner = half | (at % 64 ^ 1) & 31;
+            let partner = half | ((at % 64) ^ 1) & 31;
             let last = match (odd(at), odd(partner)) {
                 (false, _) => 12345,
                 (true, false) => of(leader),

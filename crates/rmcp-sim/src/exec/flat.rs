@@ -117,7 +117,7 @@ impl Exec<'_> {
     }
 
     fn read_private(&mut self, offset: u64, bytes: u64, lane: usize) -> Result<u32, FaultKind> {
-        if offset % 4 == 0 && bytes == 4 {
+        if offset.is_multiple_of(4) && bytes == 4 {
             return Ok(self.memory.read_words::<1>(self.private_byte(offset, lane))?[0]);
         }
         let mut value = 0;
@@ -135,7 +135,7 @@ impl Exec<'_> {
         lane: usize,
         value: u32,
     ) -> Result<(), FaultKind> {
-        if offset % 4 == 0 && bytes == 4 {
+        if offset.is_multiple_of(4) && bytes == 4 {
             return self.memory.write_words(self.private_byte(offset, lane), [value]);
         }
         for byte in 0..bytes {

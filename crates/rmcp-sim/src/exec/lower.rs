@@ -273,11 +273,11 @@ impl Reader<'_> {
             let source = self.source(slot, Number::Bits)?;
             let is_vector = source.origin == Origin::Vector;
             match (slot.kind, slot.field) {
-                (Kind::ScalarAddress, _) => {
-                    if self.instruction.operand(slot, self.wave) != Operand::None {
-                        op.flags |= HAS_SCALAR;
-                        op.sources[2] = source;
-                    }
+                (Kind::ScalarAddress, _)
+                    if self.instruction.operand(slot, self.wave) != Operand::None =>
+                {
+                    op.flags |= HAS_SCALAR;
+                    op.sources[2] = source;
                 }
                 (_, format::ADDR) if is_vector => {
                     op.sources[0] = source;

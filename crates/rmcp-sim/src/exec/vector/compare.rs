@@ -46,9 +46,9 @@ macro_rules! float_rows {
     ($suffix:literal, $compare:ident, $bits:ty, $of:expr) => {{
         const OF: fn($bits) -> Float<$bits> = $of;
         float_rows!(@rows $suffix, $compare, |a, b|
-            "f" false, "lt" a < b, "eq" a == b, "le" a <= b, "gt" a > b, "lg" a < b || a > b,
+            "f" false, "lt" a < b, "eq" a == b, "le" a <= b, "gt" a > b, "lg" a.partial_cmp(&b).is_some_and(std::cmp::Ordering::is_ne),
             "ge" a >= b, "o" !a.is_nan() && !b.is_nan(), "u" a.is_nan() || b.is_nan(),
-            "nge" !(a >= b), "nlg" !(a < b || a > b), "ngt" !(a > b), "nle" !(a <= b),
+            "nge" !(a >= b), "nlg" !a.partial_cmp(&b).is_some_and(std::cmp::Ordering::is_ne), "ngt" !(a > b), "nle" !(a <= b),
             "neq" a != b, "nlt" !(a < b), "tru" true,
         )
     }};
