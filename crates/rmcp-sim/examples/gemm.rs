@@ -28,6 +28,9 @@ fn main() {
         let counters = card.run("gemm", [n, n, 1], [16, 16, 1], &arguments).unwrap();
         let seconds = begin.elapsed().as_secs_f64();
         let rate = counters.wave_instructions as f64 / seconds / 1e6;
-        println!("{} instructions in {seconds:.3} s: {rate:.1} million a second", counters.wave_instructions);
+        println!(
+            "{} instructions in {seconds:.3} s: {rate:.1} million a second",
+            counters.wave_instructions
+        );
     }
 }

@@ -1,15 +1,13 @@
 //! A simulated Radeon of the RDNA1 and RDNA2 families.
 //!
-//! Loaded into a program's process in front of the C library ([`preload`]), this library answers what the program asks
+//! Loaded into a program's process in front of the C library (`rmcp-sim-preload`), this library answers what the program asks
 //! the kernel's compute driver ([`driver`]) and shows it a machine ([`machine`]) with cards ([`card`]) that are not
 //! there. The program's own runtime - ROCr, HIP - is the real one. [`exec`] runs the kernels: it is given memory and a
 //! dispatch, and knows nothing of queues or drivers. [`settings`] says what is simulated, [`inject`] what goes wrong.
 
 pub mod card;
-mod driver;
+pub mod driver;
 pub mod exec;
 pub mod inject;
 pub mod machine;
-#[expect(unreachable_pub, reason = "the exported functions are called by programs, not by Rust")]
-mod preload;
 pub mod settings;

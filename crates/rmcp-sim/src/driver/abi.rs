@@ -3,7 +3,7 @@
 //! Source: Linux `include/uapi/linux/kfd_ioctl.h`, version 1.11 to 1.17 of the interface.
 
 /// `AMDKFD_IOCTL_BASE`: the letter of all its calls.
-pub(crate) const LETTER: u64 = b'K' as u64;
+pub const LETTER: u64 = b'K' as u64;
 
 /// Numbers of the calls.
 pub(crate) mod nr {

@@ -39,11 +39,14 @@ impl From<MemoryError> for i32 {
 }
 
 impl Driver {
-    /// Carries a call out, or says why not with an error number of the system.
+    /// Carries a call out.
+    ///
+    /// # Errors
+    /// An error number of the system.
     ///
     /// # Safety
     /// `argument` must point to what the call of this number takes, as for the system itself.
-    pub(crate) unsafe fn ioctl(
+    pub unsafe fn ioctl(
         &'static self,
         number: u64,
         argument: *mut libc::c_void,

@@ -27,15 +27,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-pub(crate) use abi::LETTER;
+pub use abi::LETTER;
 
 /// The driver of one process.
 #[derive(Debug)]
-pub(crate) struct Driver {
-    /// The process that it belongs to: a child that was forked has none yet.
-    pub(crate) process: u32,
-    pub(crate) cards: Vec<Card>,
-    pub(crate) machine: Machine,
+pub struct Driver {
+    process: u32,
+    cards: Vec<Card>,
+    machine: Machine,
     pub(crate) memory: Arc<GpuMemory>,
     pub(crate) events: Events,
     pub(crate) record: Record,
@@ -70,13 +69,17 @@ impl Doorbell {
 
 /// Why nothing can be simulated.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DriverError {
-    #[error("{0}")]
+pub enum DriverError {
+    /// There is no such card.
+    #[error(transparent)]
     Card(#[from] crate::card::CardError),
-    #[error("{0}")]
+    /// There is no such fault to inject.
+    #[error(transparent)]
     Injection(#[from] crate::inject::InjectionError),
+    /// The system gives no memory.
     #[error("memory of the card: {0}")]
     Memory(#[from] std::io::Error),
+    /// Its code is not simulated.
     #[error("{0} runs no code that is simulated")]
     Target(String),
 }
@@ -96,7 +99,10 @@ pub(crate) fn gpu_clock() -> u64 {
 
 impl Driver {
     /// Makes the driver of this process.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, DriverError> {
+    ///
+    /// # Errors
+    /// [`DriverError`] where the settings name what there is not, or the system gives no memory.
+    pub fn new(settings: &Settings) -> Result<Self, DriverError> {
         let cards: Vec<Card> =
             settings.cards.iter().map(|name| Card::named(name)).collect::<Result<_, _>>()?;
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -125,8 +131,28 @@ impl Driver {
         })
     }
 
+    /// The process that it belongs to: a child that was forked has none yet.
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// The cards.
+    pub fn cards(&self) -> &[Card] {
+        &self.cards
+    }
+
+    /// What the machine looks like.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Says on standard error what was run, where that is wanted.
+    pub fn say_counters(&self) {
+        self.record.say_counters();
+    }
+
     /// The file of which every open device is a copy.
-    pub(crate) fn file(&self) -> &File {
+    pub fn file(&self) -> &File {
         self.memory.file()
     }
 

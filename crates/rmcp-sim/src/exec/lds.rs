@@ -195,7 +195,7 @@ fn atomic(x: &mut Exec<'_>, op: &Op) -> Step {
     for half in 0..x.wave.halves {
         each_lane!(x.wave.exec(half), lane => {
             let at = x.lds_address(op, half, lane, offset(op));
-            if at % 4 != 0 {
+            if !at.is_multiple_of(4) {
                 return x.fail(FaultKind::Misaligned { va: at as u64 }, (lane + 32 * half) as u32);
             }
             // Where two come, the first is what is compared with.
@@ -219,7 +219,7 @@ fn atomic_wide(x: &mut Exec<'_>, op: &Op) -> Step {
     for half in 0..x.wave.halves {
         each_lane!(x.wave.exec(half), lane => {
             let at = x.lds_address(op, half, lane, offset(op));
-            if at % 8 != 0 {
+            if !at.is_multiple_of(8) {
                 return x.fail(FaultKind::Misaligned { va: at as u64 }, (lane + 32 * half) as u32);
             }
             let first = wide(x.lds_data(op, 1, half, lane));

@@ -147,7 +147,7 @@ pub(super) fn scale64(value: f64, exponent: i32) -> f64 {
         exponent += keep.min(1000);
         while exponent < -1000 {
             let own = (value.to_bits() >> 52 & 0x7ff) as i32;
-            let keep = (own - 1).min(1000).max(0);
+            let keep = (own - 1).clamp(0, 1000);
             if keep == 0 {
                 return value * power(-1000) * power(-1000);
             }

@@ -116,7 +116,7 @@ fn quad_mask(value: u64) -> u64 {
 }
 
 fn replicated(value: u32) -> u64 {
-    (0..32).fold(0, |wide, bit| wide | u64::from(value >> bit & 1) * 3 << (2 * bit))
+    (0..32).fold(0, |wide, bit| wide | (u64::from(value >> bit & 1) * 3) << (2 * bit))
 }
 
 /// Zeros before the first bit that is not the sign, -1 where there is none.
@@ -471,7 +471,7 @@ pub(super) fn add_to(table: &mut Table) {
         ("s_bfm_b32", word!(|_w, a, b| ((1 << (a & 31)) - 1) << (b & 31))),
         ("s_bfm_b64", pair!(|_w, a, b| ((1 << (a & 63)) - 1) << (b & 63))),
         ("s_mul_i32", word!(|_w, a, b| a.wrapping_mul(b))),
-        ("s_mul_hi_u32", word!(|_w, a, b| (u64::from(a) * u64::from(b) >> 32) as u32)),
+        ("s_mul_hi_u32", word!(|_w, a, b| ((u64::from(a) * u64::from(b)) >> 32) as u32)),
         (
             "s_mul_hi_i32",
             word!(|_w, a, b| {

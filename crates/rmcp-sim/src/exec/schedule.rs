@@ -59,6 +59,7 @@ struct Dispatch<'m> {
 
 /// A work-group under way.
 struct Group {
+    #[expect(clippy::vec_box, reason = "the one whose turn it is changes places by its pointer")]
     waves: Vec<Box<Wave>>,
     lds: Vec<u8>,
     slots: Vec<u32>,

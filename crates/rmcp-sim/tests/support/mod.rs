@@ -31,7 +31,8 @@ unsafe impl Sync for Space {}
 // SAFETY: each piece stays where it is and is as long as the range says; nothing is freed before the space is.
 unsafe impl Memory for Space {
     fn range(&self, va: u64) -> Option<Range> {
-        let piece = self.pieces.iter().find(|piece| va >= piece.va && va < piece.va + piece.bytes)?;
+        let piece =
+            self.pieces.iter().find(|piece| va >= piece.va && va < piece.va + piece.bytes)?;
         let (writable, executable) = (piece.writable, piece.executable);
         let host = piece.words.as_ptr().cast_mut().cast();
         Some(Range { start: piece.va, end: piece.va + piece.bytes, host, writable, executable })

@@ -189,16 +189,16 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_mul_i32_i24", words!(|a, b| signed24(a).wrapping_mul(signed24(b)).cast_unsigned())),
         (
             "v_mul_hi_u32_u24",
-            words!(|a, b| (u64::from(low24(a)) * u64::from(low24(b)) >> 32) as u32),
+            words!(|a, b| ((u64::from(low24(a)) * u64::from(low24(b))) >> 32) as u32),
         ),
         (
             "v_mul_hi_i32_i24",
-            words!(|a, b| (i64::from(signed24(a)) * i64::from(signed24(b)) >> 32) as u32),
+            words!(|a, b| ((i64::from(signed24(a)) * i64::from(signed24(b))) >> 32) as u32),
         ),
         ("v_mul_lo_u32", words!(|a, b| a.wrapping_mul(b))),
         ("v_mul_lo_i32", words!(|a, b| a.wrapping_mul(b))),
-        ("v_mul_hi_u32", words!(|a, b| (u64::from(a) * u64::from(b) >> 32) as u32)),
-        ("v_mul_hi_i32", words!(|a, b| (signed(a) * signed(b) >> 32) as u32)),
+        ("v_mul_hi_u32", words!(|a, b| ((u64::from(a) * u64::from(b)) >> 32) as u32)),
+        ("v_mul_hi_i32", words!(|a, b| ((signed(a) * signed(b)) >> 32) as u32)),
         ("v_mad_u32_u24", words!(|a, b, c| low24(a).wrapping_mul(low24(b)).wrapping_add(c))),
         (
             "v_mad_u32_u24!",

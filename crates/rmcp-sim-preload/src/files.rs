@@ -1,9 +1,9 @@
 //! Opening and looking at paths.
 
-use super::real::real;
-use super::{devices, driver, set_errno, within};
-use crate::driver::Driver;
-use crate::machine::Entry;
+use crate::real::real;
+use crate::{devices, driver, set_errno, within};
+use rmcp_sim::driver::Driver;
+use rmcp_sim::machine::Entry;
 use libc::{FILE, c_char, c_int, mode_t, stat as Stat, stat64 as Stat64};
 use std::ffi::CStr;
 
@@ -29,7 +29,7 @@ unsafe fn find(path: *const c_char) -> Option<Found> {
     }
     let path = std::str::from_utf8(path).ok()?;
     let driver = driver()?;
-    Some(Found { driver, entry: driver.machine.entry(path)? })
+    Some(Found { driver, entry: driver.machine().entry(path)? })
 }
 
 impl Found {

@@ -4,18 +4,18 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A function of a library behind this one.
-pub(super) struct Real {
+pub(crate) struct Real {
     name: &'static CStr,
     address: AtomicUsize,
 }
 
 impl Real {
-    pub(super) const fn new(name: &'static CStr) -> Self {
+    pub(crate) const fn new(name: &'static CStr) -> Self {
         Self { name, address: AtomicUsize::new(0) }
     }
 
     /// Its address, 0 where no library has it.
-    pub(super) fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         match self.address.load(Ordering::Relaxed) {
             0 => {
                 // SAFETY: the name is a C string; the result is only an address.
@@ -32,13 +32,13 @@ impl Real {
 /// not glibc, the call fails as an unknown system call does.
 macro_rules! real {
     ($name:ident ( $($argument:expr),* ) : fn($($type:ty),*) -> $result:ty, or $failed:expr) => {{
-        static REAL: $crate::preload::real::Real = $crate::preload::real::Real::new(
+        static REAL: $crate::real::Real = $crate::real::Real::new(
             // SAFETY: the literal ends in the only NUL.
             unsafe { std::ffi::CStr::from_bytes_with_nul_unchecked(concat!(stringify!($name), "\0").as_bytes()) },
         );
         match REAL.address() {
             0 => {
-                $crate::preload::set_errno(libc::ENOSYS);
+                $crate::set_errno(libc::ENOSYS);
                 $failed
             }
             address => {
@@ -52,4 +52,4 @@ macro_rules! real {
         }
     }};
 }
-pub(super) use real;
+pub(crate) use real;

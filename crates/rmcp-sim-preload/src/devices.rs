@@ -1,8 +1,8 @@
 //! Open devices: every one is a copy of the driver's file, so that `mmap` needs no help.
 
-use super::real::real;
-use super::{driver, set_errno};
-use crate::driver::{Driver, LETTER};
+use crate::real::real;
+use crate::{driver, set_errno};
+use rmcp_sim::driver::{Driver, LETTER};
 use libc::{c_int, c_ulong, c_void};
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
@@ -12,13 +12,13 @@ use std::sync::{Mutex, PoisonError};
 static RENDER: Mutex<BTreeMap<c_int, usize>> = Mutex::new(BTreeMap::new());
 
 /// Opens the driver's own device.
-pub(super) fn open_kfd(driver: &Driver) -> c_int {
+pub(crate) fn open_kfd(driver: &Driver) -> c_int {
     // SAFETY: takes numbers.
     unsafe { libc::fcntl(driver.file().as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) }
 }
 
 /// Opens a card's device.
-pub(super) fn open_render(driver: &Driver, card: usize) -> c_int {
+pub(crate) fn open_render(driver: &Driver, card: usize) -> c_int {
     let fd = open_kfd(driver);
     if fd >= 0 {
         RENDER.lock().unwrap_or_else(PoisonError::into_inner).insert(fd, card);
@@ -28,7 +28,7 @@ pub(super) fn open_render(driver: &Driver, card: usize) -> c_int {
 
 /// Returns which card's device a descriptor is. Descriptors are used again after `close`, which is not looked at: so
 /// one that is no copy of the driver's file is none.
-pub(super) fn card_of(driver: &Driver, fd: c_int) -> Option<usize> {
+pub(crate) fn card_of(driver: &Driver, fd: c_int) -> Option<usize> {
     let card = RENDER.lock().unwrap_or_else(PoisonError::into_inner).get(&fd).copied();
     card.filter(|_| is_device(driver, fd))
 }

@@ -3,8 +3,8 @@
 //! Source: libdrm `amdgpu.h`; ROCT `topology.c` and `fmm.c` (which of them the runtime calls, and that older ones
 //! read the descriptor from the head of the structure).
 
-use super::devices::{card_of, open_render};
-use super::{driver, set_errno};
+use crate::devices::{card_of, open_render};
+use crate::{driver, set_errno};
 use libc::{c_char, c_int, c_void};
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -35,10 +35,10 @@ static OPEN: Mutex<BTreeMap<usize, Box<Device>>> = Mutex::new(BTreeMap::new());
 #[unsafe(no_mangle)]
 pub extern "C" fn drmOpenRender(minor: c_int) -> c_int {
     let card = usize::try_from(minor).ok().and_then(|minor| {
-        minor.checked_sub(crate::machine::FIRST_RENDER_MINOR)
+        minor.checked_sub(rmcp_sim::machine::FIRST_RENDER_MINOR)
     });
     match driver().zip(card) {
-        Some((driver, card)) if card < driver.cards.len() => open_render(driver, card),
+        Some((driver, card)) if card < driver.cards().len() => open_render(driver, card),
         _ => {
             set_errno(libc::ENODEV);
             -1
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn amdgpu_device_initialize(
     let Some(driver) = driver() else { return -libc::ENODEV };
     let Some(card) = card_of(driver, fd) else { return -libc::EINVAL };
     // A descriptor of its own, as libdrm has: the runtime closes the one that it gave.
-    let name = CString::new(driver.cards[card].name.clone()).unwrap_or_default();
+    let name = CString::new(driver.cards()[card].name.clone()).unwrap_or_default();
     let mut device = Box::new(Device {
         references: 1,
         next: 0,
@@ -120,7 +120,7 @@ pub extern "C" fn amdgpu_get_marketing_name(handle: *mut c_void) -> *const c_cha
 pub unsafe extern "C" fn amdgpu_query_gpu_info(handle: *mut c_void, info: *mut u32) -> c_int {
     let Some(card) = with(handle, |device| device.card) else { return -libc::EINVAL };
     let Some(driver) = driver() else { return -libc::ENODEV };
-    let card = &driver.cards[card];
+    let card = &driver.cards()[card];
     // Device, revision of the chip, external revision, family (143: `AMDGPU_FAMILY_NV`).
     for (at, word) in [card.device_id, card.revision, 0x0a, 143].into_iter().enumerate() {
         // SAFETY: the caller's structure is longer than this.

@@ -1,8 +1,8 @@
 //! Listing folders of the simulated machine.
 
-use super::real::real;
-use super::{driver, set_errno};
-use crate::machine::Entry;
+use crate::real::real;
+use crate::{driver, set_errno};
+use rmcp_sim::machine::Entry;
 use libc::{DIR, c_char, c_int, dirent, dirent64};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
     let text = (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) }.to_str().ok()).flatten();
     let entry = text
         .filter(|path| path.starts_with("/sys/") || path.starts_with("/dev/"))
-        .and_then(|path| driver()?.machine.entry(path));
+        .and_then(|path| driver()?.machine().entry(path));
     match entry {
         None => real!(opendir(path): fn(*const c_char) -> *mut DIR, or std::ptr::null_mut()),
         Some(Entry::Folder(names)) => {

@@ -2,7 +2,9 @@
 //!
 //! Each looks whether it is asked for something of the simulated machine, and otherwise calls the function that it
 //! hides. Nothing is simulated, and nothing is in the way, in a process without the variable
-//! [`crate::settings::VARIABLE`].
+//! [`rmcp_sim::settings::VARIABLE`].
+//!
+//! A crate of its own: whoever links it has his own `open` and `ioctl` replaced.
 
 mod devices;
 mod drm;
@@ -10,8 +12,8 @@ mod files;
 mod folders;
 mod real;
 
-use crate::driver::Driver;
-use crate::settings::{Settings, VARIABLE};
+use rmcp_sim::driver::Driver;
+use rmcp_sim::settings::{Settings, VARIABLE};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -32,7 +34,7 @@ fn driver() -> Option<&'static Driver> {
     }
     // SAFETY: never null once set, and never freed.
     if let Some(driver) = unsafe { DRIVER.load(Ordering::Acquire).as_ref() }
-        && driver.process == std::process::id()
+        && driver.process() == std::process::id()
     {
         return Some(driver);
     }
@@ -52,7 +54,7 @@ fn make() -> Option<&'static Driver> {
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: as in `driver`.
     if let Some(driver) = unsafe { DRIVER.load(Ordering::Acquire).as_ref() }
-        && driver.process == std::process::id()
+        && driver.process() == std::process::id()
     {
         return Some(driver);
     }
@@ -64,6 +66,8 @@ fn make() -> Option<&'static Driver> {
         Ok(driver) => {
             let driver: &'static mut Driver = Box::leak(Box::new(driver));
             DRIVER.store(driver, Ordering::Release);
+            // SAFETY: registers a function of this library, which is never unloaded.
+            unsafe { libc::atexit(at_exit) };
             Some(driver)
         }
         Err(error) => {
@@ -71,6 +75,16 @@ fn make() -> Option<&'static Driver> {
             // Half a simulation would be worse than none.
             std::process::abort();
         }
+    }
+}
+
+/// Says at the end of a program what was run.
+extern "C" fn at_exit() {
+    // SAFETY: as in `driver`.
+    if let Some(driver) = unsafe { DRIVER.load(Ordering::Acquire).as_ref() }
+        && driver.process() == std::process::id()
+    {
+        driver.say_counters();
     }
 }
 
