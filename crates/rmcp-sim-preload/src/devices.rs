@@ -2,8 +2,8 @@
 
 use crate::real::real;
 use crate::{driver, set_errno};
-use rmcp_sim::driver::{Driver, LETTER};
 use libc::{c_int, c_ulong, c_void};
+use rmcp_sim::driver::{Driver, LETTER};
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};

@@ -34,9 +34,9 @@ static OPEN: Mutex<BTreeMap<usize, Box<Device>>> = Mutex::new(BTreeMap::new());
 /// Opens a render node by its minor number.
 #[unsafe(no_mangle)]
 pub extern "C" fn drmOpenRender(minor: c_int) -> c_int {
-    let card = usize::try_from(minor).ok().and_then(|minor| {
-        minor.checked_sub(rmcp_sim::machine::FIRST_RENDER_MINOR)
-    });
+    let card = usize::try_from(minor)
+        .ok()
+        .and_then(|minor| minor.checked_sub(rmcp_sim::machine::FIRST_RENDER_MINOR));
     match driver().zip(card) {
         Some((driver, card)) if card < driver.cards().len() => open_render(driver, card),
         _ => {

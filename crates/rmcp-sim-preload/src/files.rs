@@ -2,9 +2,9 @@
 
 use crate::real::real;
 use crate::{devices, driver, set_errno, within};
+use libc::{FILE, c_char, c_int, mode_t, stat as Stat, stat64 as Stat64};
 use rmcp_sim::driver::Driver;
 use rmcp_sim::machine::Entry;
-use libc::{FILE, c_char, c_int, mode_t, stat as Stat, stat64 as Stat64};
 use std::ffi::CStr;
 
 /// A path that the simulated machine knows.
@@ -207,4 +207,3 @@ pub unsafe extern "C" fn statx(
     };
     real!(statx(at, path, flags, mask, result): fn(c_int, *const c_char, c_int, libc::c_uint, *mut libc::statx) -> c_int, or -1)
 }
-

@@ -2,8 +2,8 @@
 
 use crate::real::real;
 use crate::{driver, set_errno};
-use rmcp_sim::machine::Entry;
 use libc::{DIR, c_char, c_int, dirent, dirent64};
+use rmcp_sim::machine::Entry;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::sync::{Mutex, PoisonError};
@@ -40,7 +40,8 @@ pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
             let dots = [".", ".."].into_iter().map(str::to_owned);
             // SAFETY: a structure of numbers and bytes, for which all zeros are a value.
             let entry = Box::new(unsafe { std::mem::zeroed::<dirent64>() });
-            let folder = Folder { names: dots.chain(names.iter().cloned()).collect(), next: 0, entry };
+            let folder =
+                Folder { names: dots.chain(names.iter().cloned()).collect(), next: 0, entry };
             let address = Box::into_raw(Box::new(0_u8)) as usize;
             open_folders().insert(address, folder);
             address as *mut DIR

@@ -78,9 +78,8 @@ impl FromStr for Injection {
         };
         let found = NAMES.iter().find(|(name, _)| *name == kind);
         let (_, kind) = found.ok_or_else(|| InjectionError::Kind(kind.to_owned()))?;
-        let after = after
-            .parse()
-            .map_err(|_| InjectionError::Number(after.to_owned(), text.to_owned()))?;
+        let after =
+            after.parse().map_err(|_| InjectionError::Number(after.to_owned(), text.to_owned()))?;
         Ok(Self { kind: *kind, after, kernel, seen: AtomicU64::new(0) })
     }
 }

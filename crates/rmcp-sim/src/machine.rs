@@ -77,7 +77,8 @@ impl Machine {
         machine.file(format!("{MODULE}/coresize"), &format!("{MODULE_BYTES}\n"));
         // A folder that lsmod lists.
         machine.folder(&format!("{MODULE}/holders"));
-        let modules = format!("amdgpu {MODULE_BYTES} 0 - Live 0x0000000000000000\n{}", host.modules);
+        let modules =
+            format!("amdgpu {MODULE_BYTES} 0 - Live 0x0000000000000000\n{}", host.modules);
         machine.files.insert(MODULES.to_owned(), modules);
         machine
     }
@@ -102,8 +103,7 @@ impl Machine {
             self.file(format!("{node}/name"), &format!("{}\n", card.chip));
             self.file(format!("{node}/properties"), &properties(card, at, caches.len()));
             // Private: the processor sees only a window of it.
-            let memory =
-                bank(2, card.vram_bytes(), card.vram_width_bits, card.memory_clock_mhz);
+            let memory = bank(2, card.vram_bytes(), card.vram_width_bits, card.memory_clock_mhz);
             self.file(format!("{node}/mem_banks/0/properties"), &memory);
             for (cache, text) in caches.iter().enumerate() {
                 self.file(format!("{node}/caches/{cache}/properties"), text);
@@ -308,7 +308,10 @@ mod tests {
             panic!("no folder")
         };
         assert_eq!(nodes.iter().map(String::as_str).collect::<Vec<_>>(), ["0", "1", "2"]);
-        assert_eq!(machine.entry(&format!("{TOPOLOGY}/nodes/2/gpu_id")), Some(Entry::File("46338\n")));
+        assert_eq!(
+            machine.entry(&format!("{TOPOLOGY}/nodes/2/gpu_id")),
+            Some(Entry::File("46338\n"))
+        );
         assert_eq!(machine.entry("/dev/kfd"), Some(Entry::Kfd));
         assert_eq!(machine.entry("/dev/dri/renderD129"), Some(Entry::Render(1)));
         assert_eq!(machine.entry("/dev/dri/renderD130"), None);

@@ -317,7 +317,8 @@ impl Aql {
             let ring = self.queue_word(offset::TMPRING_SIZE);
             let (slots, slot_bytes) = (ring & 0xfff, u64::from(ring >> 12 & 0x1fff) * 1024);
             if slots > 0 && slot_bytes >= needed {
-                let words = [0, 4, 8, 12].map(|at| self.queue_word(offset::SCRATCH_DESCRIPTOR + at));
+                let words =
+                    [0, 4, 8, 12].map(|at| self.queue_word(offset::SCRATCH_DESCRIPTOR + at));
                 let base = u64::from(words[0]) | u64::from(words[1] & 0xffff) << 32;
                 return Some(Scratch { base, slot_bytes, slots, descriptor: words });
             }

@@ -58,7 +58,10 @@ impl Driver {
                 "[gfxhub] page fault (src_id:0 ring:24 vmid:8 pasid:32769, for process {name} pid {process} thread {name} pid {process})"
             ),
         );
-        self.kernel_log(ring, &format!("  in page starting at address 0x{page:016x} from client 0x1b (UTCL2)"));
+        self.kernel_log(
+            ring,
+            &format!("  in page starting at address 0x{page:016x} from client 0x1b (UTCL2)"),
+        );
         // Bit 0: more faults; bits 4 to 7: permissions; bit 18: a write; bits 20 to 23: VMID.
         let status = 0x0080_1030 | u32::from(write) << 18;
         self.kernel_log(ring, &format!("GCVM_L2_PROTECTION_FAULT_STATUS:0x{status:08X}"));

@@ -107,7 +107,10 @@ impl Driver {
                 }
                 // SAFETY: the caller's promise holds for the array that it names too.
                 let events = unsafe {
-                    std::slice::from_raw_parts_mut(wait.events as *mut EventData, wait.count as usize)
+                    std::slice::from_raw_parts_mut(
+                        wait.events as *mut EventData,
+                        wait.count as usize,
+                    )
                 };
                 let timeout = match wait.timeout_ms {
                     u32::MAX => None,
@@ -166,8 +169,7 @@ impl Driver {
             return Err(EINVAL);
         }
         let mut queues = self.queues();
-        let number =
-            (0..MOST_QUEUES).find(|number| !queues.contains_key(number)).ok_or(ENOMEM)?;
+        let number = (0..MOST_QUEUES).find(|number| !queues.contains_key(number)).ok_or(ENOMEM)?;
         // The indices are addresses of the program, or of the card.
         let here = |va: u64| self.memory.host(va, 8).map_or(va, |host| host as u64);
         let aql = queue.queue_type == queue_type::COMPUTE_AQL;
@@ -194,7 +196,8 @@ impl Driver {
             return;
         }
         for card in 0..self.cards.len().min(wanted) {
-            let (lds, private) = (self.devices[card].lds_aperture, self.devices[card].private_aperture);
+            let (lds, private) =
+                (self.devices[card].lds_aperture, self.devices[card].private_aperture);
             let aperture = Apertures {
                 lds_base: lds,
                 lds_limit: lds | 0xffff_ffff,
@@ -237,7 +240,8 @@ impl Driver {
             (flag::EXECUTABLE, "executable"),
             (flag::WRITABLE, "writable"),
         ];
-        let flags = names.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect();
+        let flags =
+            names.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect();
         self.record.trace(&Event::Allocate { handle, va, bytes: size, flags });
         Ok(())
     }

@@ -216,7 +216,6 @@ impl GpuMemory {
         let fits = va.checked_add(bytes)? <= range.end;
         fits.then(|| range.host.wrapping_add((va - range.start) as usize))
     }
-
 }
 
 /// Returns whether a program may write all of this memory of its own. Like the driver, which pins the pages, this brings

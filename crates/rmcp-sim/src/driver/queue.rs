@@ -115,7 +115,9 @@ fn run(driver: &'static Driver, ring: Ring, control: &Control) {
             Step::Nothing => {
                 let doublings = (idle - SPINS).min(7);
                 idle += 1;
-                driver.doorbell.sleep((Duration::from_micros(20) * (1 << doublings)).min(LONGEST_SLEEP));
+                driver
+                    .doorbell
+                    .sleep((Duration::from_micros(20) * (1 << doublings)).min(LONGEST_SLEEP));
             }
         }
     }

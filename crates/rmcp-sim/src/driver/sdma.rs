@@ -193,7 +193,8 @@ impl Sdma {
         let element = 1_u64 << (words[0] >> 29);
         let side = |at: usize| {
             let address = u64::from(words[at]) | u64::from(words[at + 1]) << 32;
-            let (x, y) = (u64::from(words[at + 2] & 0x3fff), u64::from(words[at + 2] >> 16 & 0x3fff));
+            let (x, y) =
+                (u64::from(words[at + 2] & 0x3fff), u64::from(words[at + 2] >> 16 & 0x3fff));
             let z = u64::from(words[at + 3] & 0x7ff);
             let pitch = u64::from(words[at + 3] >> 13) + 1;
             let slice = u64::from(words[at + 4] & 0x0fff_ffff) + 1;

@@ -61,7 +61,8 @@ impl Signal {
     fn tell(&self, driver: &Driver) {
         if self.word(offset::MAILBOX).load(Ordering::Relaxed) != 0 {
             // SAFETY: as in `value`.
-            let event = unsafe { AtomicU32::from_ptr(self.host.add(offset::EVENT as usize).cast()) };
+            let event =
+                unsafe { AtomicU32::from_ptr(self.host.add(offset::EVENT as usize).cast()) };
             driver.events.set(event.load(Ordering::Relaxed));
         }
     }
