@@ -35,5 +35,6 @@ mod tests;
 pub use device::Device;
 pub use fault::{Fault, FaultKind};
 pub use launch::{Launch, Scratch};
+pub use lower::check;
 pub use memory::{Memory, Range};
 pub use schedule::{Counters, run};

@@ -1,6 +1,6 @@
 //! From one kind of number to another.
 //!
-//! Rust's `as` cuts, saturates and makes 0 of NaN, which is what the hardware does.
+//! Rust's `as` cuts, saturates and makes 0 of NaN, which is what the hardware does; `v_cvt_pk_u8_f32` rounds first.
 //!
 //! Source: "RDNA 2 Instruction Set Architecture" (AMD), chapter "Instructions", `V_CVT_*`.
 
@@ -79,7 +79,7 @@ pub(super) fn add_to(table: &mut Table) {
             "v_cvt_pk_u8_f32",
             words!(|a, b, c| {
                 let shift = 8 * (b & 3);
-                c & !(0xff << shift) | u32::from(float(a) as u8) << shift
+                c & !(0xff << shift) | u32::from(float(a).round_ties_even() as u8) << shift
             }),
         )],
     );

@@ -86,7 +86,8 @@ pub(super) fn fraction(value: f32) -> f32 {
     if value.is_infinite() {
         return f32::from_bits(NAN);
     }
-    (value - value.floor()).min(f32::from_bits(0x3f7f_ffff))
+    let part = value - value.floor();
+    if part >= 1.0 { f32::from_bits(0x3f7f_ffff) } else { part }
 }
 
 /// An exact value by a function of 64 bits.

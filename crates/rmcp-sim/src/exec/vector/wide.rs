@@ -125,7 +125,8 @@ fn fraction(value: f64) -> f64 {
     if value.is_infinite() {
         return f64::from_bits(0x7ff8_0000_0000_0000);
     }
-    (value - value.floor()).min(1_f64.next_down())
+    let part = value - value.floor();
+    if part >= 1.0 { 1_f64.next_down() } else { part }
 }
 
 /// `v_mad_u64_u32` and its kin: a product of 32-bit numbers and a sum of 64 bits, with a carry.
