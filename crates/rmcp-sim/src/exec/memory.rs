@@ -26,6 +26,12 @@ pub struct Range {
 pub unsafe trait Memory: Sync {
     /// Returns the range that holds an address.
     fn range(&self, va: u64) -> Option<Range>;
+
+    /// Takes a message of a wavefront, as `s_sendmsg` sends it with what M0 holds. Message 1 interrupts the host, M0 being
+    /// the number of the event.
+    ///
+    /// Source: LLVM `SIDefines.h`, `SendMsg::ID_INTERRUPT`; ROCm device libraries, `__ockl_hsa_signal_*`.
+    fn message(&self, _message: u16, _m0: u32) {}
 }
 
 const NOTHING: Range =
@@ -40,6 +46,11 @@ pub(super) struct Translation<'m> {
 impl<'m> Translation<'m> {
     pub(super) fn new(memory: &'m dyn Memory) -> Self {
         Self { memory, latest: [NOTHING; 8] }
+    }
+
+    /// Passes a message on.
+    pub(super) fn message(&self, message: u16, m0: u32) {
+        self.memory.message(message, m0);
     }
 
     /// Returns where an access lies in this process: a pointer that is good for `bytes` bytes, or null where the

@@ -671,6 +671,10 @@ fn control() -> Vec<(&'static str, Handler)> {
         ("s_endpgm_saved", |_, _| Step::End),
         ("s_barrier", |_, _| Step::Barrier),
         ("s_sleep", |_, _| Step::Yield),
+        ("s_sendmsg", |x, op| {
+            x.memory.message(op.constant as u16, x.wave.scalars[M0]);
+            Step::Next
+        }),
         ("s_trap", trap),
         ("s_sethalt", halt),
     ];
@@ -692,7 +696,6 @@ fn control() -> Vec<(&'static str, Handler)> {
         "s_decperflevel",
         "s_ttracedata",
         "s_ttracedata_imm",
-        "s_sendmsg",
     ];
     rows.extend(without_effect.map(|name| (name, nothing as Handler)));
     rows

@@ -369,6 +369,13 @@ impl<'m> Dispatch<'m> {
         if properties >> 6 & 1 != 0 {
             values.push(launch.private_segment_bytes.next_multiple_of(4));
         }
+        // Only `amd_kernel_code_t` has these, which for all that is read here lies like a kernel descriptor: ROCr's own
+        // copy kernels begin with one. Source: LLVM `AMDKernelCodeT.h`.
+        for (at, &groups) in self.groups.iter().enumerate() {
+            if properties >> (7 + at) & 1 != 0 {
+                values.push(groups as u32);
+            }
+        }
         // The system's registers stand behind those that the kernel asked for.
         values.resize((self.descriptor.resources2 >> 1 & 31) as usize, 0);
         for (at, &id) in wave.group.iter().enumerate() {
