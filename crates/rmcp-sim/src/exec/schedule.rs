@@ -25,6 +25,11 @@ const PATIENCE: u32 = 4;
 /// Work-groups that a worker runs side by side at most.
 const RESIDENT: usize = 64;
 
+/// The most LDS that a work-group can have.
+///
+/// Source: "RDNA 2 ISA" (AMD), "Local Data Share": 64 KiB for a work-group, of the 128 of a work-group processor.
+const LDS_BYTES: u32 = 0x1_0000;
+
 /// What a dispatch did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -109,6 +114,9 @@ impl<'m> Dispatch<'m> {
             || launch.workgroup.iter().map(|&n| u64::from(n)).product::<u64>() > 1024
         {
             return Err(bad_dispatch(FaultKind::Dispatch, "size of a work-group"));
+        }
+        if launch.group_segment_bytes.max(descriptor.group_segment_bytes) > LDS_BYTES {
+            return Err(bad_dispatch(FaultKind::Dispatch, "LDS of a work-group"));
         }
         if !Mode::of_resources(descriptor.resources1).rounds_to_nearest() {
             return Err(bad_dispatch(FaultKind::Unimplemented, "rounding mode"));
