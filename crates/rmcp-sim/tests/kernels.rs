@@ -7,6 +7,8 @@ mod support;
 use rmcp_code::isa::Target;
 use rmcp_sim::exec::FaultKind;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 use support::Argument::{Address, Word};
 use support::{Card, Numbers, Plain};
 
@@ -850,4 +852,34 @@ fn what_a_target_lacks_is_illegal() {
     let arguments = [Address(from), Address(from), Address(to), Word(N as u32)];
     let fault = card.run("bytes", GRID, GROUP, &arguments).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Illegal, "{fault}");
+}
+
+#[test]
+fn a_dispatch_that_never_ends_is_stopped() {
+    for (mut card, _) in cards() {
+        let stop: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+        card.stop = Some(stop);
+        let flags = card.put(&[0_u32; 16]);
+        // Each waits for the one behind it, and the last for one that there is not.
+        let clock = std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            stop.store(true, Relaxed);
+        });
+        let fault = card.run("backward", GRID, GROUP, &[Address(flags), Word(9)]).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Cancelled, "{fault}");
+        clock.join().unwrap();
+    }
+}
+
+#[test]
+fn impossible_dispatches_are_refused() {
+    let mut card = Card::new(Target::Gfx1030, "gfx1030");
+    let to = card.put(&[0_u32; N]);
+    let fault = card.run("recursive", GRID, [0, 1, 1], &[Address(to)]).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Dispatch);
+    let fault = card.run("recursive", GRID, [64, 64, 1], &[Address(to)]).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Dispatch);
+    // Nothing to do.
+    let counters = card.run("recursive", [0, 1, 1], GROUP, &[Address(to)]).unwrap();
+    assert_eq!(counters.waves, 0);
 }

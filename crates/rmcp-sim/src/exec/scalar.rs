@@ -8,6 +8,7 @@ use super::lower::{Table, add};
 use super::mode::Mode;
 use super::op::{Handler, Number, Op, Step};
 use super::wave::{EXEC, M0, VCC, Wave};
+use std::sync::atomic::{Ordering::Release, fence};
 
 /// One or two sources of 32 bits, a result of 32 bits.
 macro_rules! word {
@@ -671,13 +672,21 @@ fn control() -> Vec<(&'static str, Handler)> {
         ("s_endpgm_saved", |_, _| Step::End),
         ("s_barrier", |_, _| Step::Barrier),
         ("s_sleep", |_, _| Step::Yield),
+        // What was stored is seen by others before what is stored next.
+        ("s_waitcnt_vscnt", |_, _| {
+            fence(Release);
+            Step::Next
+        }),
+        ("s_sendmsg", |x, op| {
+            x.memory.message(op.constant as u16, x.wave.scalars[M0]);
+            Step::Next
+        }),
         ("s_trap", trap),
         ("s_sethalt", halt),
     ];
     let without_effect = [
         "s_nop",
         "s_waitcnt",
-        "s_waitcnt_vscnt",
         "s_waitcnt_vmcnt",
         "s_waitcnt_expcnt",
         "s_waitcnt_lgkmcnt",
@@ -692,7 +701,6 @@ fn control() -> Vec<(&'static str, Handler)> {
         "s_decperflevel",
         "s_ttracedata",
         "s_ttracedata_imm",
-        "s_sendmsg",
     ];
     rows.extend(without_effect.map(|name| (name, nothing as Handler)));
     rows

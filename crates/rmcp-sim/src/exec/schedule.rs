@@ -25,6 +25,11 @@ const PATIENCE: u32 = 4;
 /// Work-groups that a worker runs side by side at most.
 const RESIDENT: usize = 64;
 
+/// The most LDS that a work-group can have.
+///
+/// Source: "RDNA 2 ISA" (AMD), "Local Data Share": 64 KiB for a work-group, of the 128 of a work-group processor.
+const LDS_BYTES: u32 = 0x1_0000;
+
 /// What a dispatch did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -109,6 +114,9 @@ impl<'m> Dispatch<'m> {
             || launch.workgroup.iter().map(|&n| u64::from(n)).product::<u64>() > 1024
         {
             return Err(bad_dispatch(FaultKind::Dispatch, "size of a work-group"));
+        }
+        if launch.group_segment_bytes.max(descriptor.group_segment_bytes) > LDS_BYTES {
+            return Err(bad_dispatch(FaultKind::Dispatch, "LDS of a work-group"));
         }
         if !Mode::of_resources(descriptor.resources1).rounds_to_nearest() {
             return Err(bad_dispatch(FaultKind::Unimplemented, "rounding mode"));
@@ -368,6 +376,13 @@ impl<'m> Dispatch<'m> {
         }
         if properties >> 6 & 1 != 0 {
             values.push(launch.private_segment_bytes.next_multiple_of(4));
+        }
+        // Only `amd_kernel_code_t` has these, which for all that is read here lies like a kernel descriptor: ROCr's own
+        // copy kernels begin with one. Source: LLVM `AMDKernelCodeT.h`.
+        for (at, &groups) in self.groups.iter().enumerate() {
+            if properties >> (7 + at) & 1 != 0 {
+                values.push(groups as u32);
+            }
         }
         // The system's registers stand behind those that the kernel asked for.
         values.resize((self.descriptor.resources2 >> 1 & 31) as usize, 0);

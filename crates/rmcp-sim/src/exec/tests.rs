@@ -13,9 +13,10 @@ use super::schedule::Counters;
 use super::wave::{EXEC, Lanes, M0, VCC, Wave, ZERO};
 use super::{Device, Launch, Scratch};
 use rmcp_code::isa::{Isa, Target, Wave as Size};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Memory of 64 KiB at one address.
-struct Block(Box<[std::cell::UnsafeCell<u64>]>);
+struct Block(Box<[std::cell::UnsafeCell<u64>]>, AtomicU32);
 
 const BLOCK: u64 = 0x7000_0000;
 
@@ -35,11 +36,16 @@ unsafe impl Memory for Block {
             executable: true,
         })
     }
+
+    fn message(&self, message: u16, m0: u32) {
+        self.1.store(u32::from(message) << 16 | m0, Relaxed);
+    }
 }
 
 /// A wavefront to run single instructions on.
 struct Bench {
     x: Exec<'static>,
+    memory: &'static Block,
     target: Target,
     size: Size,
 }
@@ -47,7 +53,7 @@ struct Bench {
 fn bench_of(target: Target, size: Size) -> Bench {
     let halves = if size == Size::Wave64 { 2 } else { 1 };
     let words = (0..8192).map(|_| std::cell::UnsafeCell::new(0)).collect();
-    let memory: &'static Block = Box::leak(Box::new(Block(words)));
+    let memory: &'static Block = Box::leak(Box::new(Block(words, AtomicU32::new(0))));
     let scratch = Scratch { base: BLOCK, slot_bytes: 0x4000, slots: 1, descriptor: [0; 4] };
     let launch = Box::leak(Box::new(Launch { scratch, ..Launch::default() }));
     let wave = Wave {
@@ -80,7 +86,7 @@ fn bench_of(target: Target, size: Size) -> Bench {
     if halves == 2 {
         x.wave.scalars[EXEC + 1] = u32::MAX;
     }
-    Bench { x, target, size }
+    Bench { x, memory, target, size }
 }
 
 fn bench() -> Bench {
@@ -971,4 +977,11 @@ fn no_instruction_panics() {
         }
     }
     assert!(ran > 50_000, "only {ran} were instructions");
+}
+
+#[test]
+fn messages_reach_the_owner_of_the_memory() {
+    let mut b = bench();
+    b.s(M0, 42).asm("s_sendmsg sendmsg(MSG_INTERRUPT)", &[0xbf90_0001]);
+    assert_eq!(b.memory.1.load(Relaxed), 1 << 16 | 42);
 }

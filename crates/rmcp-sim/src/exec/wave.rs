@@ -377,6 +377,10 @@ impl Wave {
 /// Writes the lanes of a mask.
 #[inline(always)]
 pub(super) fn blend(to: &mut Lanes, from: &Lanes, mask: u32) {
+    if mask == u32::MAX {
+        *to = *from;
+        return;
+    }
     for lane in 0..32 {
         to.0[lane] = if mask >> lane & 1 != 0 { from.0[lane] } else { to.0[lane] };
     }

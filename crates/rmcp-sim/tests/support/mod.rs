@@ -9,6 +9,7 @@ use rmcp_code::isa::Target;
 use rmcp_sim::exec::{Counters, Device, Fault, Launch, Memory, Range, Scratch, run};
 use std::cell::UnsafeCell;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 /// One piece of memory.
 struct Piece {
@@ -97,6 +98,7 @@ pub struct Card {
     kernels: HashMap<String, u64>,
     scratch: Scratch,
     pub private_bytes: u32,
+    pub stop: Option<&'static AtomicBool>,
 }
 
 /// Bytes of private memory of a work-item.
@@ -119,7 +121,7 @@ impl Card {
             descriptor: [base as u32, (base >> 32) as u32, u32::MAX, 0x2101_4000],
         };
         let device = Device::new(target, 2);
-        Self { device, memory, kernels, scratch, private_bytes: PRIVATE as u32 }
+        Self { device, memory, kernels, scratch, private_bytes: PRIVATE as u32, stop: None }
     }
 
     /// Puts numbers into memory and returns their address.
@@ -163,6 +165,7 @@ impl Card {
             kernarg,
             private_segment_bytes: self.private_bytes,
             scratch: self.scratch,
+            stop: self.stop,
             ..Launch::default()
         };
         run(&self.device, &self.memory, &launch)

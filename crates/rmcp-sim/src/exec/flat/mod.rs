@@ -11,7 +11,7 @@ use super::exec_state::Exec;
 use super::fault::FaultKind;
 use super::lower::{Table, add};
 use super::op::{HAS_SCALAR, Handler, NO_VECTOR, Number, Op, Space, Step};
-use super::wave::Wide;
+use super::wave::{Wide, blend};
 
 /// Where an address leads.
 enum Place {
@@ -223,8 +223,24 @@ fn load<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
         return buffer::load::<N>(x, op);
     }
     for half in 0..x.wave.halves {
+        let (exec, halves) = (x.wave.exec(half), x.wave.halves);
         let addresses = x.addresses(op, half);
-        each_lane!(x.wave.exec(half), lane => {
+        if exec == 0 {
+            continue;
+        }
+        let any = addresses[(exec.trailing_zeros() & 31) as usize];
+        let is_global = x.not_global(any).is_none();
+        if let Some(words) = is_global.then(|| x.memory.gather::<N>(&addresses, exec)).flatten() {
+            for (word, lanes) in words.iter().enumerate() {
+                blend(
+                    &mut x.wave.vectors[usize::from(op.vdst) + half + word * halves],
+                    lanes,
+                    exec,
+                );
+            }
+            continue;
+        }
+        each_lane!(exec, lane => {
             match x.read::<N>(addresses[lane], lane + 32 * half) {
                 Ok(words) => x.put(op, half, lane, words),
                 Err(kind) => return x.fail(kind, (lane + 32 * half) as u32),
@@ -239,8 +255,18 @@ fn store<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
         return buffer::store::<N>(x, op);
     }
     for half in 0..x.wave.halves {
+        let (exec, halves) = (x.wave.exec(half), x.wave.halves);
         let addresses = x.addresses(op, half);
-        each_lane!(x.wave.exec(half), lane => {
+        if exec == 0 {
+            continue;
+        }
+        let at = usize::from(op.sources[1].at) + half;
+        let words = std::array::from_fn::<_, N, _>(|word| &x.wave.vectors[at + word * halves]);
+        let any = addresses[(exec.trailing_zeros() & 31) as usize];
+        if x.not_global(any).is_none() && x.memory.scatter(&addresses, exec, words) {
+            continue;
+        }
+        each_lane!(exec, lane => {
             let words = x.data::<N>(op, half, lane);
             if let Err(kind) = x.write(addresses[lane], lane + 32 * half, words) {
                 return x.fail(kind, (lane + 32 * half) as u32);
