@@ -19,6 +19,7 @@ mod isa;
 mod layers;
 mod packages;
 mod real_tools;
+mod rocm;
 mod run;
 mod test;
 

@@ -22,7 +22,7 @@ pub enum Kind {
     Reset,
     /// A kernel ends and nobody is told.
     LostInterrupt,
-    /// Memory of the card cannot be had.
+    /// Memory of the card cannot be had, from then on.
     OutOfMemory,
     /// An allocation takes a second.
     SlowAllocation,
@@ -87,8 +87,12 @@ impl FromStr for Injection {
 impl Injection {
     /// Returns whether it happens now, at a kernel of this name where one is running.
     pub(crate) fn happens(&self, kernel: &str) -> bool {
-        self.kernel.as_ref().is_none_or(|part| kernel.contains(part.as_str()))
-            && self.seen.fetch_add(1, Ordering::Relaxed) == self.after
+        if !self.kernel.as_ref().is_none_or(|part| kernel.contains(part.as_str())) {
+            return false;
+        }
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+        // Memory that is full stays full: the runtime tries again.
+        if self.kind == Kind::OutOfMemory { seen >= self.after } else { seen == self.after }
     }
 }
 

@@ -193,7 +193,7 @@ fn without_label(line: &mut Line, labels: &Labels) {
     };
     let next = line.offset + 4;
     if let Some(target) = addresses.iter().min_by_key(|address| address.abs_diff(next)) {
-        let distance = target.wrapping_sub(next) / 4 & 0xffff;
+        let distance = (target.wrapping_sub(next) / 4) & 0xffff;
         line.text = format!("{name} {distance}");
     }
 }

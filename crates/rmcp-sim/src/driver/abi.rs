@@ -54,6 +54,7 @@ pub(crate) mod queue_type {
 
 /// `KFD_IOC_EVENT_*`.
 pub(crate) mod event_type {
+    pub(crate) const SIGNAL: u32 = 0;
     pub(crate) const HW_EXCEPTION: u32 = 3;
     pub(crate) const MEMORY: u32 = 8;
 }

@@ -257,10 +257,9 @@ impl Aql {
             dispatch_id: index,
             scratch,
             stop: Some(&control.stop),
-            ..Launch::default()
         };
         let started = Instant::now();
-        let result = run(&driver.device(self.ring.card), &*driver.memory, &launch);
+        let result = run(&driver.device(self.ring.card), driver, &launch);
         let counters = *result.as_ref().unwrap_or(&Counters::default());
         driver.record.count(&counters);
         driver.record.trace(&Event::Dispatch {

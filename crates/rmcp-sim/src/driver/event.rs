@@ -58,6 +58,18 @@ impl Events {
         self.lock().get_mut(&number).map(|event| event.set = false).is_some()
     }
 
+    /// Sets the events of signals that a kernel may mean: it sends the lowest eight bits of a number.
+    ///
+    /// Source: ROCm device libraries, `__ockl_hsa_signal_store` and the like.
+    pub(crate) fn interrupt(&self, bits: u32) {
+        for (number, event) in self.lock().iter_mut() {
+            if number & 0xff == bits & 0xff && event.event_type == event_type::SIGNAL {
+                event.set = true;
+            }
+        }
+        self.changed.notify_all();
+    }
+
     /// Tells all that wait for memory faults.
     pub(crate) fn memory_fault(&self, exception: MemoryException) {
         self.raise(event_type::MEMORY, exception);

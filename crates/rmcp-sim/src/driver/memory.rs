@@ -116,7 +116,7 @@ impl GpuMemory {
         flags: u32,
         given: u64,
     ) -> Result<(u64, u64), MemoryError> {
-        if bytes == 0 || bytes % PAGE != 0 || va.checked_add(bytes).is_none() {
+        if bytes == 0 || !bytes.is_multiple_of(PAGE) || va.checked_add(bytes).is_none() {
             return Err(MemoryError::Invalid);
         }
         let mut table = self.write();
@@ -239,7 +239,7 @@ unsafe impl Memory for GpuMemory {
         let (_, handle) = table.by_address.range(..=va).next_back()?;
         let allocation = table.allocations.get(handle)?;
         let end = allocation.va + allocation.bytes;
-        (va < end && allocation.mapped).then(|| Range {
+        (va < end && allocation.mapped).then_some(Range {
             start: allocation.va,
             end,
             host: allocation.host as *mut u8,

@@ -13,7 +13,7 @@ mod sdma;
 mod signal;
 
 use crate::card::Card;
-use crate::exec::Device;
+use crate::exec::{Device, Memory, Range};
 use crate::inject::Injection;
 use crate::machine::{Host, MODULES, Machine};
 use crate::settings::Settings;
@@ -159,6 +159,22 @@ impl Driver {
     /// What a card is made of, with its clock as it is now.
     pub(crate) fn device(&self, card: usize) -> Device {
         Device { clock: gpu_clock(), ..self.devices[card].clone() }
+    }
+}
+
+/// A message of a wavefront that interrupts the host. Source: LLVM `SIDefines.h`, `SendMsg::ID_INTERRUPT`.
+const INTERRUPT: u16 = 1;
+
+// SAFETY: the ranges are those of `GpuMemory`.
+unsafe impl Memory for Driver {
+    fn range(&self, va: u64) -> Option<Range> {
+        self.memory.range(va)
+    }
+
+    fn message(&self, message: u16, m0: u32) {
+        if message == INTERRUPT {
+            self.events.interrupt(m0);
+        }
     }
 }
 

@@ -118,7 +118,8 @@ impl Record {
     pub(crate) fn fault(&self, what: &str, kernel: &str, queue: u32) {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner).faults += 1;
         self.trace(&Event::Fault { what, kernel, queue });
-        eprintln!("rmcp sim: {what} in kernel {kernel} (simulated)");
+        let place = if kernel.is_empty() { String::new() } else { format!(" in kernel {kernel}") };
+        eprintln!("rmcp sim: {what}{place} (simulated)");
     }
 
     /// Says at the end what was run.

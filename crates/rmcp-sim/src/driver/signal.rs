@@ -24,7 +24,7 @@ impl Signal {
     /// Returns the signal of a handle, `None` where there is none.
     pub(crate) fn of(driver: &Driver, handle: u64) -> Option<Self> {
         let host = driver.memory.host(handle, offset::BYTES)?;
-        (handle % 8 == 0).then_some(Self { host })
+        handle.is_multiple_of(8).then_some(Self { host })
     }
 
     fn value(&self) -> &AtomicI64 {
