@@ -160,11 +160,12 @@ fn compare_file(path: &Path, only: Option<&str>, tally: &mut Tally) -> Result<()
         object.text().map(|(address, bytes)| (address, words_of(bytes))).collect();
     let labels = labels(&bytes)?;
     disassemble_file(target.name(), path, |mut line| {
-        without_label(&mut line, &labels);
         let part = texts.iter().find(|(address, words)| {
             (*address..address + 4 * words.len() as u64).contains(&line.offset)
         });
         if let Some((address, words)) = part {
+            let at = usize::try_from((line.offset - address) / 4).unwrap_or(0);
+            without_label(&mut line, words[at], &labels);
             tally.compare(Isa::of(target), Wave::Wave32, words, line.offset - address, &line);
         }
     })
@@ -184,17 +185,17 @@ fn labels(bytes: &[u8]) -> Result<Labels> {
 }
 
 /// Writes a branch to a label as LLVM does where there is none: the distance in dwords, of 16 bits without a sign.
-/// Of labels of the same name the nearest is meant.
-fn without_label(line: &mut Line, labels: &Labels) {
+/// `word` is the instruction: of labels of the same name, one that is where it goes is taken, if there is one.
+fn without_label(line: &mut Line, word: u32, labels: &Labels) {
     let branch = line.text.split_once(' ').filter(|(name, _)| name.contains("branch"));
     let Some((name, addresses)) = branch.and_then(|(name, label)| Some((name, labels.get(label)?)))
     else {
         return;
     };
-    let next = line.offset + 4;
-    if let Some(target) = addresses.iter().min_by_key(|address| address.abs_diff(next)) {
-        let distance = (target.wrapping_sub(next) / 4) & 0xffff;
-        line.text = format!("{name} {distance}");
+    let distance = |address: &u64| (address.wrapping_sub(line.offset + 4) / 4) & 0xffff;
+    let goes_there = |address: &&u64| distance(address) == u64::from(word & 0xffff);
+    if let Some(address) = addresses.iter().find(goes_there).or(addresses.first()) {
+        line.text = format!("{name} {}", distance(address));
     }
 }
 
