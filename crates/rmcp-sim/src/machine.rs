@@ -83,6 +83,34 @@ impl Machine {
         machine
     }
 
+    /// Returns its files and what they hold, the cards' PCI devices with them: a whole machine, as `doctor` reads one.
+    pub fn whole(cards: &[Card], host: &Host) -> BTreeMap<String, String> {
+        let mut machine = Self::new(cards, host);
+        for (at, card) in cards.iter().enumerate() {
+            let device = format!("/sys/bus/pci/devices/0000:{:02x}:00.0", bus(at));
+            let id = format!("{:04X}", card.device_id);
+            let uevent = format!(
+                "DRIVER=amdgpu\nPCI_CLASS=30000\nPCI_ID=1002:{id}\nPCI_SLOT_NAME=0000:{:02x}:00.0\n",
+                bus(at)
+            );
+            for (name, contents) in [
+                ("class", "0x030000\n".to_owned()),
+                ("vendor", "0x1002\n".to_owned()),
+                ("device", format!("{:#06x}\n", card.device_id)),
+                ("revision", format!("{:#04x}\n", card.revision)),
+                ("mem_info_vram_total", format!("{}\n", card.vram_bytes())),
+                ("uevent", uevent),
+            ] {
+                machine.file(format!("{device}/{name}"), &contents);
+            }
+            machine
+                .files
+                .insert(format!("/dev/dri/renderD{}", FIRST_RENDER_MINOR + at), String::new());
+        }
+        machine.files.insert(KFD.to_owned(), String::new());
+        machine.files
+    }
+
     fn topology(&mut self, root: &str, cards: &[Card], host: &Host) {
         self.file(format!("{root}/generation_id"), "2\n");
         self.file(

@@ -88,6 +88,9 @@ pub(crate) struct Doctor {
     /// Read this machine folder instead of the running machine.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Take the machine to be one with this simulated card, such as rx5600xt, and the variables of this process.
+    #[arg(long, value_name = "CARD", conflicts_with_all = ["root", "record"])]
+    pub(crate) simulate: Option<String>,
     /// Take a log into account: a crash, or the kernel log from elsewhere (`-` for standard input).
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

@@ -7,6 +7,7 @@ mod explain;
 mod output;
 mod scan;
 mod sim;
+mod simulated_machine;
 mod status;
 mod write_recording;
 

@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Sim, output: &Output) -> Result<ExitCode, Failure>
 }
 
 /// The cards of these names; an RX 5600 XT where none is named.
-fn cards(names: &[String]) -> Result<Vec<Card>, Failure> {
+pub(crate) fn cards(names: &[String]) -> Result<Vec<Card>, Failure> {
     let default = ["rx5600xt".to_owned()];
     let names = if names.is_empty() { &default } else { names };
     let hint = "`rmcp sim --list` shows them";
