@@ -6,6 +6,7 @@
 //!
 //! Shapes are small enough for an interpreter: 1.8 million multiply-adds at most (3x16x16x16 by 16 filters of 3x3), mostly below 0.1.
 #include "check.h"
+#include "dot.h"
 
 #include <hip/hip_fp16.h>
 
@@ -170,6 +171,48 @@ void direct_f16() {
     for (const Shape &s : shapes) {
         direct_case<f16, __half>("direct_f16", s, true);
         direct_case<f16, __half>("direct_f16", s, false);
+    }
+}
+
+/// On bytes, as quantised networks do it: four channels of a pixel at a time, one pixel after another.
+__global__ void direct_bytes(const int *x, const int *w, int *y, Shape s) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= s.y_size()) return;
+    const int ow = i % s.out_w(), oh = i / s.out_w() % s.out_h(), k = i / (s.out_w() * s.out_h()) % s.k, n = i / (s.out_w() * s.out_h() * s.k);
+    const int quads = s.c / 4;
+    int sum = 0;
+    for (int r = 0; r < s.r; ++r) {
+        const int h = oh * s.stride - s.pad + r * s.dilation;
+        if (h < 0 || h >= s.h) continue;
+        for (int q = 0; q < s.s; ++q) {
+            const int column = ow * s.stride - s.pad + q * s.dilation;
+            if (column < 0 || column >= s.w) continue;
+            const int *pixel = x + ((n * s.h + h) * s.w + column) * quads, *weight = w + ((k * s.r + r) * s.s + q) * quads;
+            for (int c = 0; c < quads; ++c) sum = dot_bytes(pixel[c], weight[c], sum);
+        }
+    }
+    y[i] = sum;
+}
+
+/// Bytes in the order of `direct_bytes`, of numbers in the order of `Shape`.
+std::vector<int> channels_last(const std::vector<float> &from, int outer, int c, int inner) {
+    std::vector<int> to(from.size() / 4);
+    for (int o = 0; o < outer; ++o)
+        for (int i = 0; i < inner; ++i)
+            for (int at = 0; at < c; ++at) {
+                const unsigned byte = static_cast<uint8_t>(static_cast<int8_t>(from[(o * c + at) * inner + i]));
+                to[((o * inner + i) * c + at) / 4] |= static_cast<int>(byte << (8 * (at % 4)));
+            }
+    return to;
+}
+
+void direct_i8() {
+    for (const Shape &s : {Shape{1, 4, 5, 5, 2, 3, 3}, Shape{2, 8, 9, 11, 5, 3, 3, 1, 1}, Shape{1, 16, 13, 10, 6, 3, 3, 2, 1}}) {
+        const auto x = numbers<float>(s.x_size(), true, 1, 25), w = numbers<float>(s.w_size(), true, 2, 30);
+        Buffer<int> image(channels_last(x, s.n, s.c, s.h * s.w)), filter(channels_last(w, s.k, s.c, s.r * s.s)), out(s.y_size());
+        direct_bytes<<<check::blocks_for(s.y_size(), block), block>>>(image.get(), filter.get(), out.get(), s);
+        const auto expected = forward(s, x, w).sum;
+        check::same("direct_i8", s.text(), out.download(), std::vector<int>(expected.begin(), expected.end()));
     }
 }
 
@@ -574,6 +617,7 @@ int main(int argc, char **argv) {
     return check::run(argc, argv, "convolution",
                       {{"direct_f32", direct_f32},
                        {"direct_f16", direct_f16},
+                       {"direct_i8", direct_i8},
                        {"implicit_gemm", implicit_gemm_test},
                        {"winograd", winograd},
                        {"depthwise", depthwise_test},

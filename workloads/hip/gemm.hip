@@ -7,6 +7,7 @@
 //!
 //! Largest: 256 x 256 x 256, 16.8 million multiply-adds, about a million wave instructions when tiled in registers.
 #include "check.h"
+#include "dot.h"
 
 #include <hip/hip_fp16.h>
 
@@ -203,14 +204,6 @@ __global__ void packed_halves(const __half2 *a, const __half2 *b, __half *c, int
     c[row * n + column] = __hadd(__low2half(sum), __high2half(sum));
 }
 
-/// Which instructions the target has. Source: LLVM, AMDGPU.td: dot1, dot2, dot5 and dot6 of gfx1011, gfx1012 and gfx1030 to gfx1036.
-#if defined(__gfx1011__) || defined(__gfx1012__) || defined(__gfx1030__) || defined(__gfx1031__) || defined(__gfx1032__) || \
-    defined(__gfx1033__) || defined(__gfx1034__) || defined(__gfx1035__) || defined(__gfx1036__)
-#define HAS_DOT 1
-#else
-#define HAS_DOT 0
-#endif
-
 __global__ void tell_dot(int *out) { *out = HAS_DOT; }
 
 std::string dot_kind() {
@@ -219,15 +212,7 @@ std::string dot_kind() {
     return out.download()[0] ? "dot_instruction " : "plain ";
 }
 
-/// Sum of four products of bytes, added to `sum`.
-__device__ int dot_bytes(int a, int b, int sum) {
-#if HAS_DOT
-    return __builtin_amdgcn_sdot4(a, b, sum, false);
-#else
-    for (int byte = 0; byte < 4; ++byte) sum += static_cast<int8_t>(a >> (8 * byte)) * static_cast<int8_t>(b >> (8 * byte));
-    return sum;
-#endif
-}
+/// The same without signs.
 __device__ unsigned dot_unsigned_bytes(unsigned a, unsigned b, unsigned sum) {
 #if HAS_DOT
     return __builtin_amdgcn_udot4(a, b, sum, false);

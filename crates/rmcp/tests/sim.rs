@@ -40,7 +40,9 @@ fn program(name: &str, wave: Wave) -> PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     let (source, made) = (sources().join(name).with_extension("hip"), folder.join(name));
     let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-    let newest = age(&source).max(age(&sources().join("check.h")));
+    let newest = ["check.h", "dot.h"]
+        .iter()
+        .fold(age(&source), |newest, header| newest.max(age(&sources().join(header))));
     if age(&made).is_some_and(|age| Some(age) > newest) {
         return made;
     }
@@ -192,8 +194,11 @@ fn rocminfo_says_of_the_simulated_card_what_it_said_of_a_real_one() {
 #[test]
 fn code_for_gfx1030_fails_on_gfx1010_where_it_must_and_nowhere_else() {
     let gemm = program("gemm", Wave::Wave32);
-    for test in ["gemm_i8", "gemm_f16_dot"] {
-        let text = on("rx5600xt", &gemm, &[test], &AS_GFX1030).aborted();
+    let convolution = program("convolution", Wave::Wave32);
+    for (program, test) in
+        [(&gemm, "gemm_i8"), (&gemm, "gemm_f16_dot"), (&convolution, "direct_i8")]
+    {
+        let text = on("rx5600xt", program, &[test], &AS_GFX1030).aborted();
         assert!(text.contains("HSA_STATUS_ERROR_ILLEGAL_INSTRUCTION"), "{text}");
         assert!(text.contains("code: 0x2a"), "{text}");
     }
