@@ -201,6 +201,7 @@ fn code_for_gfx1030_fails_on_gfx1010_where_it_must_and_nowhere_else() {
         let text = on("rx5600xt", program, &[test], &AS_GFX1030).aborted();
         assert!(text.contains("HSA_STATUS_ERROR_ILLEGAL_INSTRUCTION"), "{text}");
         assert!(text.contains("code: 0x2a"), "{text}");
+        assert!(text.contains("v_dot") && text.contains(" of gfx10"), "{text}");
     }
     for (name, test) in [
         ("gemm", "gemm_f32"),

@@ -4,7 +4,7 @@ use super::exec_state::Exec;
 use super::fault::FaultKind;
 use super::lower::lower;
 use super::op::Op;
-use rmcp_code::isa::{Isa, Wave};
+use rmcp_code::isa::{Isa, Target, Wave};
 
 const PAGE: u64 = 4096;
 
@@ -69,12 +69,19 @@ impl Code {
         Ok(())
     }
 
-    /// Returns the text of the instruction at an address, or its words.
+    /// Returns the text of the instruction at an address; of one that the target lacks what it is on another, or its
+    /// words.
     pub(super) fn text(&self, pc: u64, exec: &mut Exec<'_>) -> String {
         let Ok((words, count)) = words_at(pc, exec) else { return "no code".to_owned() };
         match self.isa.decode(&words[..count]) {
             Ok(instruction) => instruction.text(self.wave).to_string(),
-            Err(error) => format!("{:08x} {:08x}: {error}", words[0], words[1]),
+            Err(error) => {
+                let elsewhere = Target::ALL.into_iter().find_map(|target| {
+                    let instruction = Isa::of(target).decode(&words[..count]).ok()?;
+                    Some(format!("{} of {}: {error}", instruction.text(self.wave), target.name()))
+                });
+                elsewhere.unwrap_or_else(|| format!("{:08x} {:08x}: {error}", words[0], words[1]))
+            }
         }
     }
 }
