@@ -5,8 +5,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The rooms from the top floor down. A crate may use those on floors below its own, and no other.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["rmcp"],
+    &["rmcp-sim"],
     &["rmcp-report"],
     &["rmcp-diagnose"],
     &["rmcp-change"],

@@ -7,6 +7,8 @@ mod support;
 use rmcp_code::isa::Target;
 use rmcp_sim::exec::FaultKind;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 use support::Argument::{Address, Word};
 use support::{Card, Numbers, Plain};
 
@@ -61,9 +63,32 @@ fn same_double(a: f64, b: f64) -> bool {
 
 fn random_floats(seed: u64) -> Vec<f32> {
     let special = [
-        0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, f32::INFINITY, f32::NEG_INFINITY, f32::NAN,
-        f32::MIN_POSITIVE, f32::MAX, f32::MIN, 1e-40, -3e-42, f32::from_bits(1), 1e-38, 8_388_609.0,
-        2_147_483_648.0, -2_147_483_648.0, 4_294_967_296.0, 1e30, 1e-30, 1.8e38, 1.2e-38,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        1.5,
+        2.5,
+        -2.5,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        f32::MIN_POSITIVE,
+        f32::MAX,
+        f32::MIN,
+        1e-40,
+        -3e-42,
+        f32::from_bits(1),
+        1e-38,
+        8_388_609.0,
+        2_147_483_648.0,
+        -2_147_483_648.0,
+        4_294_967_296.0,
+        1e30,
+        1e-30,
+        1.8e38,
+        1.2e-38,
     ];
     let mut numbers = Numbers(seed);
     (0..N)
@@ -78,8 +103,24 @@ fn random_floats(seed: u64) -> Vec<f32> {
 
 fn random_doubles(seed: u64) -> Vec<f64> {
     let special = [
-        0.0, -0.0, 1.0, -1.0, 0.5, 2.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::MAX,
-        f64::MIN_POSITIVE, 5e-324, 1e-310, 1e300, 1e-300, 4_503_599_627_370_497.5, 8e307, 2.3e-308,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        2.5,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
+        1e-310,
+        1e300,
+        1e-300,
+        4_503_599_627_370_497.5,
+        8e307,
+        2.3e-308,
     ];
     let mut numbers = Numbers(seed);
     (0..N)
@@ -169,31 +210,77 @@ fn floats() {
         let (a, b) = (random_floats(seed), random_floats(seed + 100));
         let expected = |at: usize| -> Vec<f32> {
             let (a, b) = (a[at], b[at]);
-            let clamped = if (a + b).is_nan() { 0.0 } else { (a + b).min(1.0).max(0.0) };
+            let clamped = if (a + b).is_nan() { 1.0 } else { (a + b).clamp(0.0, 1.0) };
             let mut sorted = [a, b, 1.0];
             sorted.sort_by(f32::total_cmp);
-            let median =
-                if a.is_nan() || b.is_nan() { a.min(b).min(1.0) } else { sorted[1] };
+            let median = if a.is_nan() || b.is_nan() { a.min(b).min(1.0) } else { sorted[1] };
             vec![
-                a + b, a - b, a * b, a / b, a.sqrt(), a.mul_add(b, 1.5), larger(a, b), smaller(a, b),
-                a.floor(), a.ceil(), a.trunc(), a.round_ties_even(), a.abs(), -a,
-                if a < b { a } else { -b }, (a as i32) as f32, (b as u32) as f32, a, (a as i64) as f32,
-                median, a * 8.0, a.copysign(b), clamped, f32::from(u8::from(a.is_nan())), (a + b) * 2.0,
+                a + b,
+                a - b,
+                a * b,
+                a / b,
+                a.sqrt(),
+                a.mul_add(b, 1.5),
+                larger(a, b),
+                smaller(a, b),
+                a.floor(),
+                a.ceil(),
+                a.trunc(),
+                a.round_ties_even(),
+                a.abs(),
+                -a,
+                if a < b { a } else { -b },
+                (a as i32) as f32,
+                (b as u32) as f32,
+                a,
+                (a as i64) as f32,
+                median,
+                a * 8.0,
+                a.copysign(b),
+                clamped,
+                f32::from(u8::from(a.is_nan())),
+                (a + b) * 2.0,
             ]
         };
-        compare("floats", &a, &b, expected, |found, expected| {
+        let checked = |at: usize| {
+            let mut values = expected(at);
             // Conversions out of range are undefined to the compiler.
-            same_float(found, expected) || expected.abs() >= 2_147_483_648.0
+            let defined = |value: f32| value.abs() < 2_147_483_648.0;
+            for (slot, ok) in
+                [(15, defined(a[at])), (16, defined(b[at]) && b[at] > -1.0), (18, defined(a[at]))]
+            {
+                if !ok {
+                    values[slot] = f32::from_bits(UNDEFINED);
+                }
+            }
+            values
+        };
+        compare("floats", &a, &b, checked, |found, expected| {
+            expected.to_bits() == UNDEFINED || same_float(found, expected)
         });
     }
 }
 
+const UNDEFINED: u32 = 0x7fad_beef;
+
 fn larger(a: f32, b: f32) -> f32 {
-    if a.is_nan() { b } else if b.is_nan() || a > b || (a == b && b.is_sign_negative()) { a } else { b }
+    if a.is_nan() {
+        b
+    } else if b.is_nan() || a > b || (a == b && b.is_sign_negative()) {
+        a
+    } else {
+        b
+    }
 }
 
 fn smaller(a: f32, b: f32) -> f32 {
-    if a.is_nan() { b } else if b.is_nan() || a < b || (a == b && a.is_sign_negative()) { a } else { b }
+    if a.is_nan() {
+        b
+    } else if b.is_nan() || a < b || (a == b && a.is_sign_negative()) {
+        a
+    } else {
+        b
+    }
 }
 
 #[test]
@@ -202,12 +289,38 @@ fn doubles() {
         let (a, b) = (random_doubles(seed), random_doubles(seed + 100));
         let expected = |at: usize| -> Vec<f64> {
             let (a, b) = (a[at], b[at]);
-            let max = if a.is_nan() { b } else if b.is_nan() || a > b || (a == b && b.is_sign_negative()) { a } else { b };
-            let min = if a.is_nan() { b } else if b.is_nan() || a < b || (a == b && a.is_sign_negative()) { a } else { b };
+            let max = if a.is_nan() {
+                b
+            } else if b.is_nan() || a > b || (a == b && b.is_sign_negative()) {
+                a
+            } else {
+                b
+            };
+            let min = if a.is_nan() {
+                b
+            } else if b.is_nan() || a < b || (a == b && a.is_sign_negative()) {
+                a
+            } else {
+                b
+            };
             vec![
-                a + b, a - b, a * b, a / b, a.sqrt(), a.mul_add(b, 1.5), max, min, a.floor(),
-                a.round_ties_even(), f64::from(a as i32), f64::from(b as u32), (a as i64) as f64,
-                f64::from(a as f32), if a < b { a } else { -b }, a * 0.125, (b.abs() as u64) as f64,
+                a + b,
+                a - b,
+                a * b,
+                a / b,
+                a.sqrt(),
+                a.mul_add(b, 1.5),
+                max,
+                min,
+                a.floor(),
+                a.round_ties_even(),
+                f64::from(a as i32),
+                f64::from(b as u32),
+                (a as i64) as f64,
+                f64::from(a as f32),
+                if a < b { a } else { -b },
+                a * 0.125,
+                (b.abs() as u64) as f64,
             ]
         };
         let in_range = |value: f64| value.abs() < 2_147_483_000.0;
@@ -229,7 +342,8 @@ fn doubles() {
 
 /// A 16-bit float by its definition.
 fn value_of(half: u16) -> f64 {
-    let (sign, exponent, fraction) = (half >> 15, i32::from(half >> 10 & 31), f64::from(half & 1023));
+    let (sign, exponent, fraction) =
+        (half >> 15, i32::from(half >> 10 & 31), f64::from(half & 1023));
     let magnitude = match exponent {
         0 => fraction * 2_f64.powi(-24),
         31 if fraction == 0.0 => f64::INFINITY,
@@ -263,7 +377,8 @@ fn same_half(found: u16, expected: u16) -> bool {
 
 fn random_halves(seed: u64) -> Vec<u16> {
     let mut numbers = Numbers(seed);
-    let special = [0, 0x8000, 0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x7e00, 1, 0x3ff, 0x400, 0x7bff, 0x3800];
+    let special =
+        [0, 0x8000, 0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x7e00, 1, 0x3ff, 0x400, 0x7bff, 0x3800];
     (0..N)
         .map(|at| match at % 3 {
             0 => special[(numbers.next() % special.len() as u64) as usize],
@@ -279,15 +394,25 @@ fn halves() {
         let (a, b) = (random_halves(seed), random_halves(seed + 100));
         let expected = |at: usize| -> Vec<u16> {
             let (x, y) = (value_of(a[at]), value_of(b[at]));
-            let short = if x.is_finite() && x.abs() < 32768.0 { half_of(x.trunc() + 0.0) } else { 0xdead };
+            let short =
+                if x.is_finite() && x.abs() < 32768.0 { half_of(x.trunc() + 0.0) } else { 0xdead };
             let product = ((x * y) as f32 + 0.25) as f64;
             vec![
-                half_of(x + y), half_of(x - y), half_of(x * y), half_of(x * y + 1.5), a[at],
-                if x < y { a[at] } else { b[at] ^ 0x8000 }, short, half_of(product), half_of(x / y),
+                half_of(x + y),
+                half_of(x - y),
+                half_of(x * y),
+                half_of(x * y + 1.5),
+                a[at],
+                if x < y { a[at] } else { b[at] ^ 0x8000 },
+                short,
+                half_of(product),
+                half_of(x / y),
             ]
         };
         compare("halves", &a, &b, expected, |found, expected| {
-            expected == 0xdead || same_half(found, expected) || (found & 0x7fff == 0 && expected & 0x7fff == 0)
+            expected == 0xdead
+                || same_half(found, expected)
+                || (found & 0x7fff == 0 && expected & 0x7fff == 0)
         });
     }
 }
@@ -297,12 +422,17 @@ fn packed_halves() {
     let pack = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
     for seed in 60..64 {
         let join = |seed| -> Vec<u32> {
-            random_halves(seed).into_iter().zip(random_halves(seed + 7)).map(|(l, h)| pack(l, h)).collect()
+            random_halves(seed)
+                .into_iter()
+                .zip(random_halves(seed + 7))
+                .map(|(l, h)| pack(l, h))
+                .collect()
         };
         let (a, b) = (join(seed), join(seed + 100));
         let expected = |at: usize| -> Vec<u32> {
             let [x, y, u, v] =
-                [a[at] as u16, (a[at] >> 16) as u16, b[at] as u16, (b[at] >> 16) as u16].map(value_of);
+                [a[at] as u16, (a[at] >> 16) as u16, b[at] as u16, (b[at] >> 16) as u16]
+                    .map(value_of);
             vec![
                 pack(half_of(x + u), half_of(y + v)),
                 pack(half_of(x * u), half_of(y * v)),
@@ -312,7 +442,8 @@ fn packed_halves() {
             ]
         };
         compare("packed", &a, &b, expected, |found: u32, expected| {
-            same_half(found as u16, expected as u16) && same_half((found >> 16) as u16, (expected >> 16) as u16)
+            same_half(found as u16, expected as u16)
+                && same_half((found >> 16) as u16, (expected >> 16) as u16)
         });
     }
 }
@@ -322,7 +453,9 @@ fn mixed_floats() {
     let (a, b) = (random_halves(70), random_halves(71));
     let single = |half: u16| value_of(half) as f32;
     let expected = |at: usize| {
-        vec![(0..4).fold(0.5_f32, |sum, k| single(a[(at + k) % N]).mul_add(single(b[(at + 2 * k) % N]), sum))]
+        vec![(0..4).fold(0.5_f32, |sum, k| {
+            single(a[(at + k) % N]).mul_add(single(b[(at + 2 * k) % N]), sum)
+        })]
     };
     compare("mixed", &a, &b, expected, same_float);
 }
@@ -345,15 +478,33 @@ fn integers() {
             let (a, b) = (a[at], b[at]);
             let (i, j) = (a as i32, b as i32);
             vec![
-                a.wrapping_add(b), a.wrapping_sub(b), a.wrapping_mul(b), a / b, a % b,
-                i.wrapping_div(j) as u32, i.wrapping_rem(j) as u32,
-                (u64::from(a) * u64::from(b) >> 32) as u32, ((i64::from(i) * i64::from(j)) >> 32) as u32,
-                a << (b & 31), a >> (b & 31), (i >> (j & 31)) as u32, a.count_ones(),
-                if a == 0 { 99 } else { a.leading_zeros() }, if a == 0 { 99 } else { a.trailing_zeros() },
-                a.reverse_bits(), a.swap_bytes(), a.max(b), i.max(j) as u32, i.min(j) as u32,
-                (a >> 5) & 0x7ff, ((i << 7) >> 20) as u32, a.rotate_left(13),
+                a.wrapping_add(b),
+                a.wrapping_sub(b),
+                a.wrapping_mul(b),
+                a / b,
+                a % b,
+                i.wrapping_div(j) as u32,
+                i.wrapping_rem(j) as u32,
+                ((u64::from(a) * u64::from(b)) >> 32) as u32,
+                ((i64::from(i) * i64::from(j)) >> 32) as u32,
+                a << (b & 31),
+                a >> (b & 31),
+                (i >> (j & 31)) as u32,
+                a.count_ones(),
+                if a == 0 { 99 } else { a.leading_zeros() },
+                if a == 0 { 99 } else { a.trailing_zeros() },
+                a.reverse_bits(),
+                a.swap_bytes(),
+                a.max(b),
+                i.max(j) as u32,
+                i.min(j) as u32,
+                (a >> 5) & 0x7ff,
+                ((i << 7) >> 20) as u32,
+                a.rotate_left(13),
                 (i32::from(a as i8) as u32).wrapping_add(i32::from(b as i16) as u32),
-                a & b | !a & 0x12345, a.saturating_add(b), i.saturating_sub(j) as u32,
+                a & b | !a & 0x12345,
+                a.saturating_add(b),
+                i.saturating_sub(j) as u32,
                 (a & 0xff_ffff).wrapping_mul(b & 0xff_ffff).wrapping_add(at as u32),
             ]
         };
@@ -364,15 +515,26 @@ fn integers() {
 #[test]
 fn long_integers() {
     let mut numbers = Numbers(90);
-    let mut some = || -> Vec<u64> { (0..N).map(|at| numbers.next() >> (at * 7 % 63) | 1).collect() };
+    let mut some =
+        || -> Vec<u64> { (0..N).map(|at| numbers.next() >> (at * 7 % 63) | 1).collect() };
     let (a, b) = (some(), some());
     let expected = |at: usize| -> Vec<u64> {
         let (a, b) = (a[at], b[at]);
         let (i, j) = (a as i64, b as i64);
         vec![
-            a.wrapping_add(b), a.wrapping_sub(b), a.wrapping_mul(b), a / b, i.wrapping_rem(j) as u64,
-            a << (b & 63), a >> (b & 63), (i >> (j & 63)) as u64, a.min(b), i.min(j) as u64,
-            u64::from(a.count_ones()), u64::from((a | 1).leading_zeros()),
+            a.wrapping_add(b),
+            a.wrapping_sub(b),
+            a.wrapping_mul(b),
+            a / b,
+            i.wrapping_rem(j) as u64,
+            a << (b & 63),
+            a >> (b & 63),
+            (i >> (j & 63)) as u64,
+            a.min(b),
+            i.min(j) as u64,
+            u64::from(a.count_ones()),
+            // A `long long` of OpenCL has 128 bits.
+            64 + u64::from((a | 1).leading_zeros()),
             u64::from(a as u32).wrapping_mul(u64::from(b as u32)).wrapping_add(a),
         ]
     };
@@ -387,13 +549,20 @@ fn short_integers() {
     let expected = |at: usize| -> Vec<u32> {
         let both = |f: fn(u16, u16) -> u16| {
             let (a, b) = (a[at], b[at]);
-            u32::from(f(a as u16, b as u16)) | u32::from(f((a >> 16) as u16, (b >> 16) as u16)) << 16
+            u32::from(f(a as u16, b as u16))
+                | u32::from(f((a >> 16) as u16, (b >> 16) as u16)) << 16
         };
-        let (ax, ay, bx, by) = (a[at] as u16, (a[at] >> 16) as u16, b[at] as u16, (b[at] >> 16) as u16);
+        let (ax, ay, bx, by) =
+            (a[at] as u16, (a[at] >> 16) as u16, b[at] as u16, (b[at] >> 16) as u16);
         vec![
-            both(u16::wrapping_add), both(u16::wrapping_sub), both(u16::wrapping_mul),
-            both(|a, b| a.wrapping_mul(b).wrapping_add(a)), both(|a, b| a << (b & 15)),
-            both(|a, b| a >> (b & 15)), both(|a, b| ((a as i16) >> (b & 15)) as u16), both(u16::max),
+            both(u16::wrapping_add),
+            both(u16::wrapping_sub),
+            both(u16::wrapping_mul),
+            both(|a, b| a.wrapping_mul(b).wrapping_add(a)),
+            both(|a, b| a << (b & 15)),
+            both(|a, b| a >> (b & 15)),
+            both(|a, b| ((a as i16) >> (b & 15)) as u16),
+            both(u16::max),
             both(|a, b| (a as i16).min(b as i16) as u16),
             u32::from(ax.wrapping_add(by)) | u32::from(ay.wrapping_mul(bx)) << 16,
         ]
@@ -424,7 +593,8 @@ fn a_flat_offset_is_lost_on_gfx1010_where_the_address_is_global() {
         card.get::<f32>(to, 64)
     };
     let expected = |field: usize| -> Vec<f32> {
-        let one = |at: usize| if which >> (at & 31) & 1 != 0 { pairs[2 * at + field] } else { at as f32 };
+        let one =
+            |at: usize| if which >> (at & 31) & 1 != 0 { pairs[2 * at + field] } else { at as f32 };
         (0..64).map(one).collect()
     };
     assert_eq!(found(Target::Gfx1030, "gfx1030"), expected(1));
@@ -468,7 +638,9 @@ fn functions_reach_private_memory_by_flat_addresses() {
                 let short = u16::from_le_bytes([bytes[14], bytes[15]]).wrapping_add(index as u16);
                 bytes[14..].copy_from_slice(&short.to_le_bytes());
             }
-            let sum = bytes.iter().fold(0_u32, |sum, &byte| sum.wrapping_mul(7).wrapping_add(byte.into()));
+            let sum = bytes
+                .iter()
+                .fold(0_u32, |sum, &byte| sum.wrapping_mul(7).wrapping_add(byte.into()));
             assert_eq!(found, sum, "{at}");
         }
     }
@@ -491,7 +663,8 @@ fn atomics_lose_nothing() {
     for (mut card, _) in cards() {
         let counters = card.put(&[0_u32; 64 + N]);
         let (wide, most) = (card.put(&[0_u64; 1]), card.put(&[0.0_f32; 1]));
-        card.run("atomics", GRID, GROUP, &[Address(counters), Address(wide), Address(most)]).unwrap();
+        card.run("atomics", GRID, GROUP, &[Address(counters), Address(wide), Address(most)])
+            .unwrap();
         let found = card.get::<u32>(counters, 64 + N);
         assert_eq!(found[0], 4 * (1..=64).sum::<u32>());
         assert_eq!(found[1], N as u32 - 1);
@@ -506,7 +679,7 @@ fn atomics_lose_nothing() {
             assert_eq!(found[5 + 2 * group], (0..64).sum::<u32>());
             assert_eq!(found[6 + 2 * group], group as u32 * 64);
         }
-        assert_eq!(card.get::<u64>(wide, 1), [4 * (0..64).sum::<u64>() << 32]);
+        assert_eq!(card.get::<u64>(wide, 1), [(4 * (0..64).sum::<u64>()) << 32]);
     }
 }
 
@@ -532,13 +705,13 @@ fn lanes_speak_to_each_other() {
                 lane as u32,
                 of(first),
                 of(first + 5),
-                of(half | (at % 64 ^ 7) & 31),
-                of(half | (at % 64 ^ 9) & 31),
+                of(half | ((at % 64) ^ 7) & 31),
+                of(half | ((at % 64) ^ 9) & 31),
                 of(at & !3 | (3 - (at & 3))),
                 if in_row >= 1 { of(at - 1) } else { 77 },
                 if in_row + 3 < 16 { of(at + 3) } else { 0 },
                 // Rows 0 and 2 of the wavefront.
-                if (at - first) / 16 % 2 == 0 { of(row | (in_row + 12) % 16) } else { 77 },
+                if (at - first) / 16 % 2 == 0 { of(row | ((in_row + 12) % 16)) } else { 77 },
                 if matches!(in_row / 4, 1 | 2) { of(row | (15 - in_row)) } else { 77 },
                 of(row | in_row & 8 | (7 - (in_row & 7))),
                 of(row | 3),
@@ -550,11 +723,15 @@ fn lanes_speak_to_each_other() {
                 of(at & !3 | 0xb1 >> (2 * (at & 3)) & 3),
             ];
             for (slot, expected) in expected.into_iter().enumerate() {
-                assert_eq!(found[slot * N + at], expected, "wave{lanes}, result {slot}, work-item {at}");
+                assert_eq!(
+                    found[slot * N + at],
+                    expected,
+                    "wave{lanes}, result {slot}, work-item {at}"
+                );
             }
             let odd = |at: usize| values[at] & 1 == 1;
             let leader = (first..first + lanes).find(|&at| odd(at)).unwrap();
-            let partner = half | (at % 64 ^ 1) & 31;
+            let partner = half | ((at % 64) ^ 1) & 31;
             let last = match (odd(at), odd(partner)) {
                 (false, _) => 12345,
                 (true, false) => of(leader),
@@ -675,4 +852,34 @@ fn what_a_target_lacks_is_illegal() {
     let arguments = [Address(from), Address(from), Address(to), Word(N as u32)];
     let fault = card.run("bytes", GRID, GROUP, &arguments).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Illegal, "{fault}");
+}
+
+#[test]
+fn a_dispatch_that_never_ends_is_stopped() {
+    for (mut card, _) in cards() {
+        let stop: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+        card.stop = Some(stop);
+        let flags = card.put(&[0_u32; 16]);
+        // Each waits for the one behind it, and the last for one that there is not.
+        let clock = std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            stop.store(true, Relaxed);
+        });
+        let fault = card.run("backward", GRID, GROUP, &[Address(flags), Word(9)]).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Cancelled, "{fault}");
+        clock.join().unwrap();
+    }
+}
+
+#[test]
+fn impossible_dispatches_are_refused() {
+    let mut card = Card::new(Target::Gfx1030, "gfx1030");
+    let to = card.put(&[0_u32; N]);
+    let fault = card.run("recursive", GRID, [0, 1, 1], &[Address(to)]).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Dispatch);
+    let fault = card.run("recursive", GRID, [64, 64, 1], &[Address(to)]).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Dispatch);
+    // Nothing to do.
+    let counters = card.run("recursive", [0, 1, 1], GROUP, &[Address(to)]).unwrap();
+    assert_eq!(counters.waves, 0);
 }

@@ -58,7 +58,9 @@ macro_rules! integers {
                 "or" => (|old, data, _| old | data, false),
                 "xor" => (|old, data, _| old ^ data, false),
                 "inc" => (|old, data, _| if old >= data { 0 } else { old + 1 }, false),
-                "dec" => (|old, data, _| if old == 0 || old > data { data } else { old - 1 }, false),
+                "dec" => {
+                    (|old, data, _| if old == 0 || old > data { data } else { old - 1 }, false)
+                }
                 "cmpswap" => (|old, data, with| if old == with { data } else { old }, true),
                 "fcmpswap" => ($fcompare, true),
                 "fmin" => ($fmin, false),

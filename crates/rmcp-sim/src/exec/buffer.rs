@@ -8,6 +8,7 @@ use super::flat::each_lane;
 use super::lower::{Table, add};
 use super::op::{Handler, INDEX_ENABLED, Number, OFFSET_ENABLED, Op, Step};
 use super::wave::Wave;
+use std::sync::atomic::{Ordering::Acquire, fence};
 
 /// A resource descriptor.
 #[derive(Debug, Clone, Copy)]
@@ -156,8 +157,11 @@ pub(super) fn store<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
 
 /// Adds what only buffers have.
 pub(super) fn add_to(table: &mut Table) {
-    // Caches are not simulated.
-    let rows: &[(&'static str, Handler)] =
-        &[("gl0_inv", |_, _| Step::Next), ("gl1_inv", |_, _| Step::Next)];
+    // Caches are not simulated; what follows must not be read before what came first.
+    let forget: Handler = |_, _| {
+        fence(Acquire);
+        Step::Next
+    };
+    let rows: &[(&'static str, Handler)] = &[("gl0_inv", forget), ("gl1_inv", forget)];
     add(table, Number::Bits, Number::Bits, 0, rows);
 }

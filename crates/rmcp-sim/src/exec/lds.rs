@@ -53,6 +53,32 @@ impl Exec<'_> {
         std::array::from_fn(|word| self.wave.vectors[at + word * self.wave.halves].0[lane])
     }
 
+    /// Reads `N` words for each lane of a half, `None` where any lane is out of range.
+    #[inline(always)]
+    fn gather<const N: usize>(&self, base: &Lanes, exec: u32, offset: usize) -> Option<[Lanes; N]> {
+        let mut addresses = [0; 32];
+        let mut highest = 0;
+        for lane in 0..32 {
+            // Lanes that are off read what they do not keep.
+            addresses[lane] = if exec >> lane & 1 != 0 { base.0[lane] } else { 0 };
+            highest = highest.max(addresses[lane]);
+        }
+        if highest as usize + offset + 4 * N > self.lds.len() {
+            return None;
+        }
+        let mut words = [ZERO; N];
+        for lane in 0..32 {
+            let at = addresses[lane] as usize + offset;
+            for (word, to) in words.iter_mut().enumerate() {
+                // SAFETY: no lane's address is above the highest, behind which all words are within LDS.
+                let value =
+                    unsafe { self.lds.as_ptr().add(at + 4 * word).cast::<u32>().read_unaligned() };
+                to.0[lane] = u32::from_le(value);
+            }
+        }
+        Some(words)
+    }
+
     fn read_lds<const N: usize>(&mut self, at: usize) -> [u32; N] {
         if !self.holds(at, 4 * N) {
             return [0; N];
@@ -81,10 +107,20 @@ const fn offsets(op: &Op, unit: usize) -> [usize; 2] {
 
 fn read<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
     for half in 0..x.wave.halves {
-        let exec = x.wave.exec(half);
+        let (exec, halves) = (x.wave.exec(half), x.wave.halves);
+        let base = x.wave.vectors[usize::from(op.sources[0].at) + half];
+        if let Some(words) = x.gather::<N>(&base, exec, offset(op)) {
+            for (word, lanes) in words.iter().enumerate() {
+                blend(
+                    &mut x.wave.vectors[usize::from(op.vdst) + half + word * halves],
+                    lanes,
+                    exec,
+                );
+            }
+            continue;
+        }
         each_lane!(exec, lane => {
-            let at = x.lds_address(op, half, lane, offset(op));
-            let words = x.read_lds::<N>(at);
+            let words = x.read_lds::<N>(base.0[lane] as usize + offset(op));
             x.put(op, half, lane, words);
         });
     }
@@ -108,10 +144,18 @@ fn read_two<const N: usize, const UNIT: usize>(x: &mut Exec<'_>, op: &Op) -> Ste
     for half in 0..x.wave.halves {
         // The address may be overwritten by the first result.
         let base: Lanes = x.wave.vectors[usize::from(op.sources[0].at) + half];
-        each_lane!(x.wave.exec(half), lane => {
-            let (at, halves) = (base.0[lane] as usize, x.wave.halves);
+        let (exec, halves) = (x.wave.exec(half), x.wave.halves);
+        let to = usize::from(op.vdst) + half;
+        let both = (x.gather::<N>(&base, exec, first), x.gather::<N>(&base, exec, second));
+        if let (Some(one), Some(two)) = both {
+            for (word, lanes) in one.iter().chain(&two).enumerate() {
+                blend(&mut x.wave.vectors[to + word * halves], lanes, exec);
+            }
+            continue;
+        }
+        each_lane!(exec, lane => {
+            let at = base.0[lane] as usize;
             let (one, two) = (x.read_lds::<N>(at + first), x.read_lds::<N>(at + second));
-            let to = usize::from(op.vdst) + half;
             for word in 0..N {
                 x.wave.vectors[to + word * halves].0[lane] = one[word];
                 x.wave.vectors[to + (N + word) * halves].0[lane] = two[word];
@@ -195,7 +239,7 @@ fn atomic(x: &mut Exec<'_>, op: &Op) -> Step {
     for half in 0..x.wave.halves {
         each_lane!(x.wave.exec(half), lane => {
             let at = x.lds_address(op, half, lane, offset(op));
-            if at % 4 != 0 {
+            if !at.is_multiple_of(4) {
                 return x.fail(FaultKind::Misaligned { va: at as u64 }, (lane + 32 * half) as u32);
             }
             // Where two come, the first is what is compared with.
@@ -219,7 +263,7 @@ fn atomic_wide(x: &mut Exec<'_>, op: &Op) -> Step {
     for half in 0..x.wave.halves {
         each_lane!(x.wave.exec(half), lane => {
             let at = x.lds_address(op, half, lane, offset(op));
-            if at % 8 != 0 {
+            if !at.is_multiple_of(8) {
                 return x.fail(FaultKind::Misaligned { va: at as u64 }, (lane + 32 * half) as u32);
             }
             let first = wide(x.lds_data(op, 1, half, lane));

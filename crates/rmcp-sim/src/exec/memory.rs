@@ -1,6 +1,7 @@
 //! Memory by GPU address: the owner's ranges, and a few of them remembered by each worker.
 
 use super::fault::FaultKind;
+use super::wave::{Lanes, Wide, ZERO};
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// One mapped range of GPU addresses.
@@ -26,6 +27,12 @@ pub struct Range {
 pub unsafe trait Memory: Sync {
     /// Returns the range that holds an address.
     fn range(&self, va: u64) -> Option<Range>;
+
+    /// Takes a message of a wavefront, as `s_sendmsg` sends it with what M0 holds. Message 1 interrupts the host, M0 being
+    /// the number of the event.
+    ///
+    /// Source: LLVM `SIDefines.h`, `SendMsg::ID_INTERRUPT`; ROCm device libraries, `__ockl_hsa_signal_*`.
+    fn message(&self, _message: u16, _m0: u32) {}
 }
 
 const NOTHING: Range =
@@ -40,6 +47,11 @@ pub(super) struct Translation<'m> {
 impl<'m> Translation<'m> {
     pub(super) fn new(memory: &'m dyn Memory) -> Self {
         Self { memory, latest: [NOTHING; 8] }
+    }
+
+    /// Passes a message on.
+    pub(super) fn message(&self, message: u16, m0: u32) {
+        self.memory.message(message, m0);
     }
 
     /// Returns where an access lies in this process: a pointer that is good for `bytes` bytes, or null where the
@@ -82,6 +94,75 @@ impl<'m> Translation<'m> {
         };
         self.latest[..=at].rotate_right(1);
         Some(self.latest[0])
+    }
+
+    /// Returns where the addresses of the lanes that are on lie, as what must be added to each, where all are
+    /// aligned and `bytes` bytes from each are in one range.
+    #[inline(always)]
+    fn host_of_lanes(&mut self, addresses: &Wide, exec: u32, bytes: u64) -> Option<(u64, Range)> {
+        let any = addresses[(exec.trailing_zeros() & 31) as usize];
+        let (mut lowest, mut highest, mut bits) = (any, any, 0);
+        for lane in 0..32 {
+            let address = if exec >> lane & 1 != 0 { addresses[lane] } else { any };
+            lowest = lowest.min(address);
+            highest = highest.max(address);
+            bits |= address;
+        }
+        let mut range = self.latest[0];
+        if lowest < range.start || lowest >= range.end {
+            range = self.range(lowest)?;
+        }
+        let displacement = (range.host as u64).wrapping_sub(range.start);
+        let fits = highest.checked_add(bytes).is_some_and(|end| end <= range.end);
+        (fits && (bits | displacement) & 3 == 0).then_some((displacement, range))
+    }
+
+    /// Reads `N` words for each lane that is on, `None` where that is not as simple as it mostly is.
+    #[inline(always)]
+    pub(super) fn gather<const N: usize>(
+        &mut self,
+        addresses: &Wide,
+        exec: u32,
+    ) -> Option<[Lanes; N]> {
+        let (displacement, _) = self.host_of_lanes(addresses, exec, 4 * N as u64)?;
+        let any = addresses[(exec.trailing_zeros() & 31) as usize];
+        let mut words = [ZERO; N];
+        for lane in 0..32 {
+            let address = if exec >> lane & 1 != 0 { addresses[lane] } else { any };
+            let host = address.wrapping_add(displacement) as *mut u32;
+            for (word, to) in words.iter_mut().enumerate() {
+                // SAFETY: the address is of a lane that is on, all of which lie in the range and are aligned.
+                to.0[lane] = unsafe { AtomicU32::from_ptr(host.add(word)) }.load(Relaxed);
+            }
+        }
+        Some(words)
+    }
+
+    /// Writes `N` words for each lane that is on, `false` where that is not as simple as it mostly is.
+    #[inline(always)]
+    pub(super) fn scatter<const N: usize>(
+        &mut self,
+        addresses: &Wide,
+        exec: u32,
+        words: [&Lanes; N],
+    ) -> bool {
+        let Some((displacement, range)) = self.host_of_lanes(addresses, exec, 4 * N as u64) else {
+            return false;
+        };
+        if !range.writable {
+            return false;
+        }
+        let mut rest = exec;
+        while rest != 0 {
+            let lane = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let host = addresses[lane].wrapping_add(displacement) as *mut u32;
+            for (word, from) in words.iter().enumerate() {
+                // SAFETY: as in `gather`, and the range is writable.
+                unsafe { AtomicU32::from_ptr(host.add(word)) }.store(from.0[lane], Relaxed);
+            }
+        }
+        true
     }
 
     /// Reads `N` words.

@@ -7,6 +7,8 @@
 //! What a target lacks is [`FaultKind::Illegal`], what is missing here is [`FaultKind::Unimplemented`]; no
 //! instruction is passed over in silence.
 
+#![allow(clippy::needless_range_loop, reason = "a lane is an index of several arrays")]
+
 mod atomic;
 mod buffer;
 mod code;
@@ -27,8 +29,12 @@ mod smem;
 mod vector;
 mod wave;
 
+#[cfg(test)]
+mod tests;
+
 pub use device::Device;
 pub use fault::{Fault, FaultKind};
 pub use launch::{Launch, Scratch};
+pub use lower::check;
 pub use memory::{Memory, Range};
 pub use schedule::{Counters, run};

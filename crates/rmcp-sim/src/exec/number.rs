@@ -18,8 +18,7 @@ pub(super) fn f32_of_half(half: u32) -> f32 {
 pub(super) fn half_of_f32(value: f32) -> u32 {
     let bits = value.to_bits();
     let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
-    let normal =
-        magnitude.wrapping_add(0xc800_0fff).wrapping_add(magnitude >> 13 & 1) >> 13;
+    let normal = magnitude.wrapping_add(0xc800_0fff).wrapping_add(magnitude >> 13 & 1) >> 13;
     // The sum with a half has the units of a 16-bit denormal as its last bits, and rounds so.
     let denormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0x3f00_0000);
     let infinite = if magnitude > 0x7f80_0000 { 0x7e00 | magnitude >> 13 & 0x3ff } else { 0x7c00 };
@@ -148,7 +147,7 @@ pub(super) fn scale64(value: f64, exponent: i32) -> f64 {
         exponent += keep.min(1000);
         while exponent < -1000 {
             let own = (value.to_bits() >> 52 & 0x7ff) as i32;
-            let keep = (own - 1).min(1000).max(0);
+            let keep = (own - 1).clamp(0, 1000);
             if keep == 0 {
                 return value * power(-1000) * power(-1000);
             }

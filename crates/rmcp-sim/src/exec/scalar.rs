@@ -8,6 +8,7 @@ use super::lower::{Table, add};
 use super::mode::Mode;
 use super::op::{Handler, Number, Op, Step};
 use super::wave::{EXEC, M0, VCC, Wave};
+use std::sync::atomic::{Ordering::Release, fence};
 
 /// One or two sources of 32 bits, a result of 32 bits.
 macro_rules! word {
@@ -116,7 +117,7 @@ fn quad_mask(value: u64) -> u64 {
 }
 
 fn replicated(value: u32) -> u64 {
-    (0..32).fold(0, |wide, bit| wide | u64::from(value >> bit & 1) * 3 << (2 * bit))
+    (0..32).fold(0, |wide, bit| wide | (u64::from(value >> bit & 1) * 3) << (2 * bit))
 }
 
 /// Zeros before the first bit that is not the sign, -1 where there is none.
@@ -464,20 +465,14 @@ pub(super) fn add_to(table: &mut Table) {
         ("s_xnor_b64", pair!(|w, a, b| tested64(w, !(a ^ b)))),
         ("s_lshl_b32", word!(|w, a, b| tested(w, a << (b & 31)))),
         ("s_lshr_b32", word!(|w, a, b| tested(w, a >> (b & 31)))),
-        (
-            "s_ashr_i32",
-            word!(|w, a, b| tested(w, (a.cast_signed() >> (b & 31)).cast_unsigned())),
-        ),
+        ("s_ashr_i32", word!(|w, a, b| tested(w, (a.cast_signed() >> (b & 31)).cast_unsigned()))),
         ("s_lshl_b64", pair!(|w, a, b| tested64(w, a << (b & 63)))),
         ("s_lshr_b64", pair!(|w, a, b| tested64(w, a >> (b & 63)))),
-        (
-            "s_ashr_i64",
-            pair!(|w, a, b| tested64(w, (a.cast_signed() >> (b & 63)).cast_unsigned())),
-        ),
+        ("s_ashr_i64", pair!(|w, a, b| tested64(w, (a.cast_signed() >> (b & 63)).cast_unsigned()))),
         ("s_bfm_b32", word!(|_w, a, b| ((1 << (a & 31)) - 1) << (b & 31))),
         ("s_bfm_b64", pair!(|_w, a, b| ((1 << (a & 63)) - 1) << (b & 63))),
         ("s_mul_i32", word!(|_w, a, b| a.wrapping_mul(b))),
-        ("s_mul_hi_u32", word!(|_w, a, b| (u64::from(a) * u64::from(b) >> 32) as u32)),
+        ("s_mul_hi_u32", word!(|_w, a, b| ((u64::from(a) * u64::from(b)) >> 32) as u32)),
         (
             "s_mul_hi_i32",
             word!(|_w, a, b| {
@@ -534,10 +529,7 @@ pub(super) fn add_to(table: &mut Table) {
         ("s_movrels_b64", move_from64),
         ("s_movreld_b32", move_to),
         ("s_movreld_b64", move_to64),
-        (
-            "s_abs_i32",
-            word!(|w, a| tested(w, a.cast_signed().wrapping_abs().cast_unsigned())),
-        ),
+        ("s_abs_i32", word!(|w, a| tested(w, a.cast_signed().wrapping_abs().cast_unsigned()))),
         ("s_movk_i32", |x, op| {
             x.wave.set(usize::from(op.sdst), op.constant.cast_unsigned());
             Step::Next
@@ -680,14 +672,35 @@ fn control() -> Vec<(&'static str, Handler)> {
         ("s_endpgm_saved", |_, _| Step::End),
         ("s_barrier", |_, _| Step::Barrier),
         ("s_sleep", |_, _| Step::Yield),
+        // What was stored is seen by others before what is stored next.
+        ("s_waitcnt_vscnt", |_, _| {
+            fence(Release);
+            Step::Next
+        }),
+        ("s_sendmsg", |x, op| {
+            x.memory.message(op.constant as u16, x.wave.scalars[M0]);
+            Step::Next
+        }),
         ("s_trap", trap),
         ("s_sethalt", halt),
     ];
     let without_effect = [
-        "s_nop", "s_waitcnt", "s_waitcnt_vscnt", "s_waitcnt_vmcnt", "s_waitcnt_expcnt",
-        "s_waitcnt_lgkmcnt", "s_waitcnt_depctr", "s_wait_idle", "s_setprio", "s_icache_inv",
-        "s_inst_prefetch", "s_clause", "s_wakeup", "s_incperflevel", "s_decperflevel",
-        "s_ttracedata", "s_ttracedata_imm", "s_sendmsg",
+        "s_nop",
+        "s_waitcnt",
+        "s_waitcnt_vmcnt",
+        "s_waitcnt_expcnt",
+        "s_waitcnt_lgkmcnt",
+        "s_waitcnt_depctr",
+        "s_wait_idle",
+        "s_setprio",
+        "s_icache_inv",
+        "s_inst_prefetch",
+        "s_clause",
+        "s_wakeup",
+        "s_incperflevel",
+        "s_decperflevel",
+        "s_ttracedata",
+        "s_ttracedata_imm",
     ];
     rows.extend(without_effect.map(|name| (name, nothing as Handler)));
     rows

@@ -13,8 +13,8 @@ use super::memory::{Memory, Translation};
 use super::mode::Mode;
 use super::op::Step;
 use super::wave::{EXEC, Lanes, Wave, ZERO};
-use rmcp_code::isa::{Isa, Wave as Size};
 use rmcp_code::KernelDescriptor;
+use rmcp_code::isa::{Isa, Wave as Size};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +24,11 @@ const SLICE: u64 = 20_000;
 const PATIENCE: u32 = 4;
 /// Work-groups that a worker runs side by side at most.
 const RESIDENT: usize = 64;
+
+/// The most LDS that a work-group can have.
+///
+/// Source: "RDNA 2 ISA" (AMD), "Local Data Share": 64 KiB for a work-group, of the 128 of a work-group processor.
+const LDS_BYTES: u32 = 0x1_0000;
 
 /// What a dispatch did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +64,7 @@ struct Dispatch<'m> {
 
 /// A work-group under way.
 struct Group {
+    #[expect(clippy::vec_box, reason = "the one whose turn it is changes places by its pointer")]
     waves: Vec<Box<Wave>>,
     lds: Vec<u8>,
     slots: Vec<u32>,
@@ -68,11 +74,7 @@ struct Group {
 ///
 /// # Errors
 /// The first [`Fault`] of any wavefront; the other wavefronts stop soon after.
-pub fn run(
-    device: &Device,
-    memory: &dyn Memory,
-    launch: &Launch<'_>,
-) -> Result<Counters, Fault> {
+pub fn run(device: &Device, memory: &dyn Memory, launch: &Launch<'_>) -> Result<Counters, Fault> {
     let dispatch = Dispatch::new(device, memory, launch)?;
     let total = dispatch.groups.iter().product::<u64>();
     let threads = (device.threads.max(1) as u64).min(total.max(1));
@@ -108,8 +110,13 @@ impl<'m> Dispatch<'m> {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let descriptor = KernelDescriptor::parse(&bytes)
             .ok_or_else(|| bad_dispatch(FaultKind::Dispatch, "kernel descriptor"))?;
-        if launch.workgroup.contains(&0) || launch.workgroup.iter().map(|&n| u64::from(n)).product::<u64>() > 1024 {
+        if launch.workgroup.contains(&0)
+            || launch.workgroup.iter().map(|&n| u64::from(n)).product::<u64>() > 1024
+        {
             return Err(bad_dispatch(FaultKind::Dispatch, "size of a work-group"));
+        }
+        if launch.group_segment_bytes.max(descriptor.group_segment_bytes) > LDS_BYTES {
+            return Err(bad_dispatch(FaultKind::Dispatch, "LDS of a work-group"));
         }
         if !Mode::of_resources(descriptor.resources1).rounds_to_nearest() {
             return Err(bad_dispatch(FaultKind::Unimplemented, "rounding mode"));
@@ -203,12 +210,7 @@ impl<'m> Dispatch<'m> {
     }
 
     /// Gives each wavefront of a work-group a slice, and returns whether all are done.
-    fn turn(
-        &self,
-        code: &mut Code,
-        exec: &mut Exec<'m>,
-        group: &mut Group,
-    ) -> Result<bool, Fault> {
+    fn turn(&self, code: &mut Code, exec: &mut Exec<'m>, group: &mut Group) -> Result<bool, Fault> {
         std::mem::swap(&mut exec.lds, &mut group.lds);
         let mut all_done = true;
         for wave in &mut group.waves {
@@ -270,7 +272,11 @@ impl<'m> Dispatch<'m> {
             .collect();
         exec.counters.workgroups += 1;
         exec.counters.waves += count as u64;
-        let lds = vec![0; self.launch.group_segment_bytes.max(self.descriptor.group_segment_bytes) as usize];
+        let lds = vec![
+            0;
+            self.launch.group_segment_bytes.max(self.descriptor.group_segment_bytes)
+                as usize
+        ];
         Admission::Group(Group { waves, lds, slots })
     }
 
@@ -370,6 +376,13 @@ impl<'m> Dispatch<'m> {
         }
         if properties >> 6 & 1 != 0 {
             values.push(launch.private_segment_bytes.next_multiple_of(4));
+        }
+        // Only `amd_kernel_code_t` has these, which for all that is read here lies like a kernel descriptor: ROCr's own
+        // copy kernels begin with one. Source: LLVM `AMDKernelCodeT.h`.
+        for (at, &groups) in self.groups.iter().enumerate() {
+            if properties >> (7 + at) & 1 != 0 {
+                values.push(groups as u32);
+            }
         }
         // The system's registers stand behind those that the kernel asked for.
         values.resize((self.descriptor.resources2 >> 1 & 31) as usize, 0);

@@ -62,7 +62,8 @@ fn load_buffer<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
 
 fn store<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
     let address = x.scalar_address(op);
-    let words = std::array::from_fn::<u32, N, _>(|at| x.wave.scalars[(usize::from(op.sdst) + at) & 127]);
+    let words =
+        std::array::from_fn::<u32, N, _>(|at| x.wave.scalars[(usize::from(op.sdst) + at) & 127]);
     if let Some(fault) = x.not_global(address) {
         return x.stop(fault);
     }

@@ -1,6 +1,6 @@
 //! A wavefront: registers, masks, and how vector operands are read and written.
 
-use super::mode::{FLUSH_ALWAYS, FLUSH_16_64, FLUSH_32, Mode};
+use super::mode::{FLUSH_16_64, FLUSH_32, FLUSH_ALWAYS, Mode};
 use super::number;
 use super::op::{
     ABSOLUTE, CROSS, Commit, Cross, NEGATE, Number, Op, Origin, PACKED, PART, SIGNED, Source,
@@ -377,6 +377,10 @@ impl Wave {
 /// Writes the lanes of a mask.
 #[inline(always)]
 pub(super) fn blend(to: &mut Lanes, from: &Lanes, mask: u32) {
+    if mask == u32::MAX {
+        *to = *from;
+        return;
+    }
     for lane in 0..32 {
         to.0[lane] = if mask >> lane & 1 != 0 { from.0[lane] } else { to.0[lane] };
     }

@@ -1,5 +1,5 @@
 //! A small card for tests: memory by address, a loader of code objects, and dispatches by the kernel's name.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 #![allow(clippy::disallowed_methods, reason = "tests read their own files")]
 
 use object::elf::PT_LOAD;
@@ -9,6 +9,7 @@ use rmcp_code::isa::Target;
 use rmcp_sim::exec::{Counters, Device, Fault, Launch, Memory, Range, Scratch, run};
 use std::cell::UnsafeCell;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 /// One piece of memory.
 struct Piece {
@@ -31,7 +32,8 @@ unsafe impl Sync for Space {}
 // SAFETY: each piece stays where it is and is as long as the range says; nothing is freed before the space is.
 unsafe impl Memory for Space {
     fn range(&self, va: u64) -> Option<Range> {
-        let piece = self.pieces.iter().find(|piece| va >= piece.va && va < piece.va + piece.bytes)?;
+        let piece =
+            self.pieces.iter().find(|piece| va >= piece.va && va < piece.va + piece.bytes)?;
         let (writable, executable) = (piece.writable, piece.executable);
         let host = piece.words.as_ptr().cast_mut().cast();
         Some(Range { start: piece.va, end: piece.va + piece.bytes, host, writable, executable })
@@ -96,6 +98,7 @@ pub struct Card {
     kernels: HashMap<String, u64>,
     scratch: Scratch,
     pub private_bytes: u32,
+    pub stop: Option<&'static AtomicBool>,
 }
 
 /// Bytes of private memory of a work-item.
@@ -118,7 +121,7 @@ impl Card {
             descriptor: [base as u32, (base >> 32) as u32, u32::MAX, 0x2101_4000],
         };
         let device = Device::new(target, 2);
-        Self { device, memory, kernels, scratch, private_bytes: PRIVATE as u32 }
+        Self { device, memory, kernels, scratch, private_bytes: PRIVATE as u32, stop: None }
     }
 
     /// Puts numbers into memory and returns their address.
@@ -162,6 +165,7 @@ impl Card {
             kernarg,
             private_segment_bytes: self.private_bytes,
             scratch: self.scratch,
+            stop: self.stop,
             ..Launch::default()
         };
         run(&self.device, &self.memory, &launch)

@@ -1,6 +1,6 @@
 //! From one kind of number to another.
 //!
-//! Rust's `as` cuts, saturates and makes 0 of NaN, which is what the hardware does.
+//! Rust's `as` cuts, saturates and makes 0 of NaN, which is what the hardware does; `v_cvt_pk_u8_f32` rounds first.
 //!
 //! Source: "RDNA 2 Instruction Set Architecture" (AMD), chapter "Instructions", `V_CVT_*`.
 
@@ -43,10 +43,7 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_cvt_f32_ubyte1", words!(|a| ((a >> 8 & 0xff) as f32).to_bits())),
         ("v_cvt_f32_ubyte2", words!(|a| ((a >> 16 & 0xff) as f32).to_bits())),
         ("v_cvt_f32_ubyte3", words!(|a| ((a >> 24) as f32).to_bits())),
-        (
-            "v_cvt_off_f32_i4",
-            words!(|a| (((a << 28).cast_signed() >> 28) as f32 / 16.0).to_bits()),
-        ),
+        ("v_cvt_off_f32_i4", words!(|a| (((a << 28).cast_signed() >> 28) as f32 / 16.0).to_bits())),
     ];
     add(table, Number::Bits, Number::F32, 0, integers);
     let floats: &[(&'static str, Handler)] = &[
@@ -73,19 +70,40 @@ pub(super) fn add_to(table: &mut Table) {
         ),
     ];
     add(table, Number::F32, Number::Bits, 0, floats);
-    add(table, Number::F32, Number::Bits, 6, &[(
-        "v_cvt_pk_u8_f32",
-        words!(|a, b, c| {
-            let shift = 8 * (b & 3);
-            c & !(0xff << shift) | u32::from(float(a) as u8) << shift
-        }),
-    )]);
-    add(table, Number::F32, Number::F16, 0, &[("v_cvt_f16_f32", words!(|a| half_of_f32(float(a))))]);
-    add(table, Number::F16, Number::F32, 0, &[("v_cvt_f32_f16", words!(|a| {
-        let value = f32_of_half(a).to_bits();
-        // A NaN becomes a quiet one.
-        if a & 0x7fff > 0x7c00 { value | 0x40_0000 } else { value }
-    }))]);
+    add(
+        table,
+        Number::F32,
+        Number::Bits,
+        6,
+        &[(
+            "v_cvt_pk_u8_f32",
+            words!(|a, b, c| {
+                let shift = 8 * (b & 3);
+                c & !(0xff << shift) | u32::from(float(a).round_ties_even() as u8) << shift
+            }),
+        )],
+    );
+    add(
+        table,
+        Number::F32,
+        Number::F16,
+        0,
+        &[("v_cvt_f16_f32", words!(|a| half_of_f32(float(a))))],
+    );
+    add(
+        table,
+        Number::F16,
+        Number::F32,
+        0,
+        &[(
+            "v_cvt_f32_f16",
+            words!(|a| {
+                let value = f32_of_half(a).to_bits();
+                // A NaN becomes a quiet one.
+                if a & 0x7fff > 0x7c00 { value | 0x40_0000 } else { value }
+            }),
+        )],
+    );
     let halves: &[(&'static str, Handler)] = &[
         ("v_cvt_u16_f16", words!(|a| u32::from(f32_of_half(a) as u16))),
         ("v_cvt_i16_f16", words!(|a| u32::from((f32_of_half(a) as i16).cast_unsigned()))),

@@ -2,7 +2,8 @@
 //!
 //! Source: "RDNA 2 ISA" (AMD), `V_DIV_SCALE_F32`, `V_DIV_FMAS_F32`, `V_DIV_FIXUP_F32` and those of 64 bits. Where both the
 //! quotient and the reciprocal of the denominator would be denormal, the manual says that the denominator is
-//! scaled up; it is scaled down here, as scaling up would overflow and give a wrong quotient.
+//! scaled up; it is scaled down here, as scaling up would overflow and give a wrong quotient. The manual has a
+//! quotient that overflowed on the way stay a NaN, too; here it becomes infinite, as division must.
 
 use super::map_wide;
 use crate::exec::exec_state::Exec;
@@ -11,25 +12,46 @@ use crate::exec::number::{quiet, quiet64, scale32, scale64};
 use crate::exec::op::{Handler, Number, Op, Step};
 use crate::exec::wave::{VCC, ZERO};
 
-/// `a * b + c` with the last bit set where anything was lost, so that rounding it again rounds right.
-fn fused_to_odd(a: f64, b: f64, c: f64) -> f64 {
-    let value = a.mul_add(b, c);
-    if !value.is_finite() || value == 0.0 {
-        return value;
-    }
+/// `a * b + c` rounded, and something of the sign of what was lost.
+fn fused(a: f64, b: f64, c: f64) -> (f64, f64) {
     let product = a * b;
     let lost_of_product = a.mul_add(b, -product);
+    let value = product + c;
+    if !value.is_finite() {
+        return (a.mul_add(b, c), 0.0);
+    }
     let part = value - product;
-    let lost = (product - (value - part)) + (c - part) + lost_of_product;
-    if lost == 0.0 || value.to_bits() & 1 == 1 {
-        return value;
+    (value, (product - (value - part)) + (c - part) + lost_of_product)
+}
+
+/// The neighbour of a number that is not 0, towards a sign.
+const fn next(value: f64, up: bool) -> f64 {
+    if up { value.next_up() } else { value.next_down() }
+}
+
+/// `a * b + c` of numbers of 32 bits, scaled and rounded once: with 64 bits and the last one set where anything was
+/// lost, so that rounding again rounds right.
+fn scaled_sum32(a: f32, b: f32, c: f32, by: i32) -> f32 {
+    let (value, lost) = fused(f64::from(a), f64::from(b), f64::from(c));
+    let exact = lost == 0.0 || value == 0.0 || value.to_bits() & 1 == 1;
+    scale64(if exact { value } else { next(value, lost > 0.0) }, by) as f32
+}
+
+/// The same with 64 bits: where a denormal result lies in the middle, what was lost decides.
+fn scaled_sum64(a: f64, b: f64, c: f64, by: i32) -> f64 {
+    let plain = scale64(a.mul_add(b, c), by);
+    if plain.is_normal() || !plain.is_finite() {
+        return plain;
     }
-    // One step towards what was lost makes it odd.
-    if (lost > 0.0) == (value > 0.0) {
-        f64::from_bits(value.to_bits() + 1)
-    } else {
-        f64::from_bits(value.to_bits() - 1)
+    let (value, lost) = fused(a, b, c);
+    let scaled = scale64(value, by);
+    let rest = value - scale64(scaled, -by);
+    // Half of the smallest denormal.
+    let is_middle = rest.abs() == scale64(1.0, -1075 - by);
+    if is_middle && lost != 0.0 && (lost > 0.0) == (rest > 0.0) {
+        return next(scaled, rest > 0.0);
     }
+    scaled
 }
 
 fn exponent32(value: f32) -> i32 {
@@ -125,6 +147,17 @@ fn scale_wide(x: &mut Exec<'_>, op: &Op) -> Step {
     Step::Next
 }
 
+/// The last multiply-add, scaled back.
+fn multiplied32(a: f32, b: f32, c: f32, back: bool) -> f32 {
+    let by = if exponent32(c) > 127 { 64 } else { -64 };
+    quiet(if back { scaled_sum32(a, b, c, by) } else { a.mul_add(b, c) })
+}
+
+fn multiplied64(a: f64, b: f64, c: f64, back: bool) -> f64 {
+    let by = if exponent64(c) > 1023 { 128 } else { -128 };
+    quiet64(if back { scaled_sum64(a, b, c, by) } else { a.mul_add(b, c) })
+}
+
 fn multiply_words(x: &mut Exec<'_>, op: &Op) -> Step {
     for half in 0..x.wave.halves {
         let back = x.wave.scalars[VCC + half];
@@ -132,13 +165,7 @@ fn multiply_words(x: &mut Exec<'_>, op: &Op) -> Step {
         let mut result = ZERO;
         for lane in 0..32 {
             let [a, b, c] = [0, 1, 2].map(|at: usize| f32::from_bits(sources[at].0[lane]));
-            let value = if back >> lane & 1 != 0 {
-                let by = if exponent32(c) > 127 { 64 } else { -64 };
-                scale64(fused_to_odd(f64::from(a), f64::from(b), f64::from(c)), by) as f32
-            } else {
-                a.mul_add(b, c)
-            };
-            result.0[lane] = quiet(value).to_bits();
+            result.0[lane] = multiplied32(a, b, c, back >> lane & 1 != 0).to_bits();
         }
         x.wave.write(op, half, &result);
     }
@@ -151,13 +178,7 @@ fn multiply_wide(x: &mut Exec<'_>, op: &Op) -> Step {
         let sources = [0, 1, 2].map(|at| x.wave.read64(op, at, half));
         std::array::from_fn(|lane| {
             let [a, b, c] = [0, 1, 2].map(|at: usize| f64::from_bits(sources[at][lane]));
-            let value = if back >> lane & 1 != 0 {
-                let by = if exponent64(c) > 1023 { 128 } else { -128 };
-                scale64(fused_to_odd(a, b, c), by)
-            } else {
-                a.mul_add(b, c)
-            };
-            quiet64(value).to_bits()
+            multiplied64(a, b, c, back >> lane & 1 != 0).to_bits()
         })
     })
 }
@@ -181,6 +202,9 @@ macro_rules! fix_up {
             } else if $exponent(numerator) - $exponent(denominator) < $least {
                 // Too small for any number: rounded to the nearest it is 0.
                 signed(0.0)
+            } else if quotient.is_nan() {
+                // Both are numbers: the quotient overflowed on the way.
+                signed(<$float>::INFINITY)
             } else {
                 signed(quotient.abs())
             }
@@ -218,4 +242,55 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_div_fixup_f64", fix_wide),
     ];
     add(table, Number::F64, Number::F64, 0, wides);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The steps that LLVM makes a division of 64 bits of.
+    fn divided64(n: f64, d: f64) -> f64 {
+        let (sd, _) = scaled64(d, d, n);
+        let (sn, back) = scaled64(n, d, n);
+        let mut r = 1.0 / sd;
+        r = r.mul_add((-sd).mul_add(r, 1.0), r);
+        r = r.mul_add((-sd).mul_add(r, 1.0), r);
+        let q = sn * r;
+        fixed64(multiplied64((-sd).mul_add(q, sn), r, q, back), d, n)
+    }
+
+    /// And of 32 bits.
+    fn divided32(n: f32, d: f32) -> f32 {
+        let (sd, _) = scaled32(d, d, n);
+        let (sn, back) = scaled32(n, d, n);
+        let mut r = 1.0 / sd;
+        r = r.mul_add((-sd).mul_add(r, 1.0), r);
+        let mut q = sn * r;
+        q = r.mul_add((-sd).mul_add(q, sn), q);
+        fixed32(multiplied32((-sd).mul_add(q, sn), r, q, back), d, n)
+    }
+
+    #[test]
+    fn quotients_are_rounded_correctly() {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            state ^ state >> 29
+        };
+        for (n, d) in
+            [(1.0, 8e307), (8e307, 0.736), (5e-324, 3.0), (1e-310, 1e300), (1e300, 1e-310)]
+        {
+            assert_eq!(divided64(n, d), n / d, "{n} / {d}");
+        }
+        for _ in 0..200_000 {
+            let (n, d) = (f64::from_bits(next()), f64::from_bits(next()));
+            let same = divided64(n, d).to_bits() == (n / d).to_bits() || (n / d).is_nan();
+            assert!(same, "{n:e} / {d:e} is {:e}, not {:e}", n / d, divided64(n, d));
+            let (n, d) = (f32::from_bits(next() as u32), f32::from_bits((next() >> 32) as u32));
+            let same = divided32(n, d).to_bits() == (n / d).to_bits() || (n / d).is_nan();
+            assert!(same, "{n:e} / {d:e} is {:e}, not {:e}", n / d, divided32(n, d));
+        }
+    }
 }

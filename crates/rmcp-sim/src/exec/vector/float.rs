@@ -86,7 +86,8 @@ pub(super) fn fraction(value: f32) -> f32 {
     if value.is_infinite() {
         return f32::from_bits(NAN);
     }
-    (value - value.floor()).min(f32::from_bits(0x3f7f_ffff))
+    let part = value - value.floor();
+    if part >= 1.0 { f32::from_bits(0x3f7f_ffff) } else { part }
 }
 
 /// An exact value by a function of 64 bits.
@@ -105,13 +106,17 @@ pub(super) fn turns(value: f64, f: impl Fn(f64) -> f64) -> f64 {
 pub(super) fn sine(value: f64) -> f64 {
     // At quarters of a turn the result is exact.
     let part = value - value.floor();
-    if part == 0.0 || part == 0.5 { return 0.0_f64.copysign(value); }
+    if part == 0.0 || part == 0.5 {
+        return 0.0_f64.copysign(value);
+    }
     turns(value, f64::sin)
 }
 
 pub(super) fn cosine(value: f64) -> f64 {
     let part = value - value.floor();
-    if part == 0.25 || part == 0.75 { return 0.0; }
+    if part == 0.25 || part == 0.75 {
+        return 0.0;
+    }
     turns(value, f64::cos)
 }
 
@@ -181,12 +186,22 @@ pub(super) fn add_to(table: &mut Table) {
     ];
     add(table, Number::F32, Number::F32, 0, rows);
     // The exponent is an integer.
-    add(table, Number::F32, Number::F32, 2, &[("v_ldexp_f32", |x, op| {
-        super::map2(x, op, |a, b| scale32(f32::from_bits(a), b.cast_signed()).to_bits())
-    })]);
-    add(table, Number::F32, Number::Bits, 0, &[("v_frexp_exp_i32_f32", |x, op| {
-        map1(x, op, exponent)
-    })]);
+    add(
+        table,
+        Number::F32,
+        Number::F32,
+        2,
+        &[("v_ldexp_f32", |x, op| {
+            super::map2(x, op, |a, b| scale32(f32::from_bits(a), b.cast_signed()).to_bits())
+        })],
+    );
+    add(
+        table,
+        Number::F32,
+        Number::Bits,
+        0,
+        &[("v_frexp_exp_i32_f32", |x, op| map1(x, op, exponent))],
+    );
     let flushed: &[(&'static str, Handler)] = &[
         ("v_mad_f32", floats!(|a, b, c| mad(a, b, c))),
         ("v_mac_f32", floats!(|a, b, c| mad(a, b, c))),

@@ -5,7 +5,9 @@ use super::float::{cosine, fraction, median, sine};
 use super::words;
 use crate::exec::exec_state::Exec;
 use crate::exec::lower::{Table, add};
-use crate::exec::number::{f32_of_half, half_is_nan, half_of_f32, half_of_f64, max32, min32, split64};
+use crate::exec::number::{
+    f32_of_half, half_is_nan, half_of_f32, half_of_f64, max32, min32, split64,
+};
 use crate::exec::op::{Handler, Number, Op};
 
 /// A handler whose sources are 16-bit floats, widened to 32 bits.
@@ -109,8 +111,14 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_ceil_f16", halves!(|a| a.ceil())),
         ("v_floor_f16", halves!(|a| a.floor())),
         ("v_rndne_f16", halves!(|a| a.round_ties_even())),
-        // The greatest 16-bit float below 1.
-        ("v_fract_f16", halves!(|a| fraction(a).min(0.999_511_7))),
+        // What would round to 1 becomes the greatest 16-bit float below it.
+        (
+            "v_fract_f16",
+            words!(|a| match half_of_f32(fraction(f32_of_half(a))) {
+                0x3c00 => 0x3bff,
+                part => part,
+            }),
+        ),
         ("v_rcp_f16", words!(|a| exact(a, |a| 1.0 / a))),
         ("v_rsq_f16", words!(|a| exact(a, |a| 1.0 / a.sqrt()))),
         ("v_sqrt_f16", words!(|a| exact(a, f64::sqrt))),

@@ -87,7 +87,13 @@ const fn found(position: u32) -> u32 {
 }
 
 fn median<T: Ord>(a: T, b: T, c: T) -> T {
-    if a > b { if b > c { b } else { a.min(c) } } else if a > c { a } else { b.min(c) }
+    if a > b {
+        if b > c { b } else { a.min(c) }
+    } else if a > c {
+        a
+    } else {
+        b.min(c)
+    }
 }
 
 /// With a carry out, and one in where there is a third source.
@@ -145,7 +151,11 @@ fn select(x: &mut Exec<'_>, op: &Op) -> Step {
 
 fn dot4(a: u32, b: u32, c: u32) -> u32 {
     let byte = |value: u32, at: u32| i32::from((value >> (8 * at)) as i8);
-    (0..4).map(|at| byte(a, at) * byte(b, at)).sum::<i32>().wrapping_add(c.cast_signed()).cast_unsigned()
+    (0..4)
+        .map(|at| byte(a, at) * byte(b, at))
+        .sum::<i32>()
+        .wrapping_add(c.cast_signed())
+        .cast_unsigned()
 }
 
 /// Adds the integer instructions.
@@ -177,15 +187,18 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_sub_nc_i32!", words!(|a, b| clamp_signed(signed(a) - signed(b)))),
         ("v_mul_u32_u24", words!(|a, b| low24(a).wrapping_mul(low24(b)))),
         ("v_mul_i32_i24", words!(|a, b| signed24(a).wrapping_mul(signed24(b)).cast_unsigned())),
-        ("v_mul_hi_u32_u24", words!(|a, b| (u64::from(low24(a)) * u64::from(low24(b)) >> 32) as u32)),
+        (
+            "v_mul_hi_u32_u24",
+            words!(|a, b| ((u64::from(low24(a)) * u64::from(low24(b))) >> 32) as u32),
+        ),
         (
             "v_mul_hi_i32_i24",
-            words!(|a, b| (i64::from(signed24(a)) * i64::from(signed24(b)) >> 32) as u32),
+            words!(|a, b| ((i64::from(signed24(a)) * i64::from(signed24(b))) >> 32) as u32),
         ),
         ("v_mul_lo_u32", words!(|a, b| a.wrapping_mul(b))),
         ("v_mul_lo_i32", words!(|a, b| a.wrapping_mul(b))),
-        ("v_mul_hi_u32", words!(|a, b| (u64::from(a) * u64::from(b) >> 32) as u32)),
-        ("v_mul_hi_i32", words!(|a, b| (signed(a) * signed(b) >> 32) as u32)),
+        ("v_mul_hi_u32", words!(|a, b| ((u64::from(a) * u64::from(b)) >> 32) as u32)),
+        ("v_mul_hi_i32", words!(|a, b| ((signed(a) * signed(b)) >> 32) as u32)),
         ("v_mad_u32_u24", words!(|a, b, c| low24(a).wrapping_mul(low24(b)).wrapping_add(c))),
         (
             "v_mad_u32_u24!",
@@ -212,14 +225,8 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_min3_u32", words!(|a, b, c| a.min(b).min(c))),
         ("v_max3_u32", words!(|a, b, c| a.max(b).max(c))),
         ("v_med3_u32", words!(|a, b, c| median(a, b, c))),
-        (
-            "v_min3_i32",
-            words!(|a, b, c| signed(a).min(signed(b)).min(signed(c)) as u32),
-        ),
-        (
-            "v_max3_i32",
-            words!(|a, b, c| signed(a).max(signed(b)).max(signed(c)) as u32),
-        ),
+        ("v_min3_i32", words!(|a, b, c| signed(a).min(signed(b)).min(signed(c)) as u32)),
+        ("v_max3_i32", words!(|a, b, c| signed(a).max(signed(b)).max(signed(c)) as u32)),
         ("v_med3_i32", words!(|a, b, c| median(signed(a), signed(b), signed(c)) as u32)),
         ("v_bfe_u32", words!(|a, b, c| field(a, b, c))),
         ("v_bfe_i32", words!(|a, b, c| signed_field(a, b, c))),
@@ -267,10 +274,7 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_subrev_co_ci_u32", |x, op| carried::<true>(x, op, |a, b, c| difference(b, a, c))),
         ("v_dot4c_i32_i8", words!(|a, b, c| dot4(a, b, c))),
         ("v_dot4_i32_i8", words!(|a, b, c| dot4(a, b, c))),
-        (
-            "v_dot4_i32_i8!",
-            words!(|a, b, c| clamp_signed(signed(dot4(a, b, 0)) + signed(c))),
-        ),
+        ("v_dot4_i32_i8!", words!(|a, b, c| clamp_signed(signed(dot4(a, b, 0)) + signed(c)))),
         ("v_mad_u32_u16", words!(|a, b, c| (a & 0xffff).wrapping_mul(b & 0xffff).wrapping_add(c))),
         (
             "v_mad_i32_i16",

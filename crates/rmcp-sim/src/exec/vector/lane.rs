@@ -62,8 +62,8 @@ fn count<const UPPER: bool>(x: &mut Exec<'_>, op: &Op) -> Step {
 
 /// `v_permlane16` and `v_permlanex16`: within a row of 16, or from the other row.
 fn permute<const OTHER: bool>(x: &mut Exec<'_>, op: &Op) -> Step {
-    let select = u64::from(x.wave.scalar(&op.sources[1]))
-        | u64::from(x.wave.scalar(&op.sources[2])) << 32;
+    let select =
+        u64::from(x.wave.scalar(&op.sources[1])) | u64::from(x.wave.scalar(&op.sources[2])) << 32;
     for half in 0..x.wave.halves {
         let exec = x.wave.exec(half);
         let data = x.wave.lanes_of(op, 0, half);

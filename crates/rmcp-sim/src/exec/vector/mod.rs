@@ -22,7 +22,8 @@ use super::wave::{Wide, ZERO};
 /// A handler with one, two or three sources of 32 bits.
 macro_rules! words {
     (|$a:ident| $e:expr) => {
-        (|x: &mut Exec<'_>, op: &Op| $crate::exec::vector::map1(x, op, |$a: u32| -> u32 { $e })) as Handler
+        (|x: &mut Exec<'_>, op: &Op| $crate::exec::vector::map1(x, op, |$a: u32| -> u32 { $e }))
+            as Handler
     };
     (|$a:ident, $b:ident| $e:expr) => {
         (|x: &mut Exec<'_>, op: &Op| {

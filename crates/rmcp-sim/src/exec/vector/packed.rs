@@ -203,8 +203,11 @@ pub(super) fn add_to(table: &mut Table) {
     ];
     add(table, Number::Bits, Number::F32, 0, dots);
     add(table, Number::F32, Number::F32, 0, &[("v_fma_mix_f32", mix)]);
-    add(table, Number::F32, Number::F16, 0, &[
-        ("v_fma_mixlo_f16", mix_to_half),
-        ("v_fma_mixhi_f16", mix_to_half),
-    ]);
+    add(
+        table,
+        Number::F32,
+        Number::F16,
+        0,
+        &[("v_fma_mixlo_f16", mix_to_half), ("v_fma_mixhi_f16", mix_to_half)],
+    );
 }

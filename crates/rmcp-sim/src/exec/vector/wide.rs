@@ -125,16 +125,13 @@ fn fraction(value: f64) -> f64 {
     if value.is_infinite() {
         return f64::from_bits(0x7ff8_0000_0000_0000);
     }
-    (value - value.floor()).min(1_f64.next_down())
+    let part = value - value.floor();
+    if part >= 1.0 { 1_f64.next_down() } else { part }
 }
 
 /// `v_mad_u64_u32` and its kin: a product of 32-bit numbers and a sum of 64 bits, with a carry.
 #[inline(always)]
-fn product_and_sum(
-    x: &mut Exec<'_>,
-    op: &Op,
-    f: impl Fn(u32, u32, u64) -> (u64, bool),
-) -> Step {
+fn product_and_sum(x: &mut Exec<'_>, op: &Op, f: impl Fn(u32, u32, u64) -> (u64, bool)) -> Step {
     let mut masks = [0; 2];
     for half in 0..x.wave.halves {
         let (a, b) = (x.wave.lanes_of(op, 0, half), x.wave.lanes_of(op, 1, half));
@@ -198,12 +195,44 @@ fn quads<const SKIP: bool>(x: &mut Exec<'_>, op: &Op) -> Step {
 ///
 /// Source: "RDNA 2 ISA" (AMD), `V_TRIG_PREOP_F64`; the digits are those of 2/pi.
 const TWO_OVER_PI: [u32; 38] = [
-    0xa2f9_836e, 0x4e44_1529, 0xfc27_57d1, 0xf534_ddc0, 0xdb62_9599, 0x3c43_9041, 0xfe51_63ab,
-    0xdebb_c561, 0xb724_6e3a, 0x424d_d2e0, 0x0649_2eea, 0x09d1_921c, 0xfe1d_eb1c, 0xb129_a73e,
-    0xe882_35f5, 0x2ebb_4484, 0xe99c_7026, 0xb45f_7e41, 0x3991_d639, 0x8353_39f4, 0x9c84_5f8b,
-    0xbdf9_283b, 0x1ff8_97ff, 0xde05_980f, 0xef2f_118b, 0x5a0a_6d1f, 0x6d36_7ecf, 0x27cb_09b7,
-    0x4f46_3f66, 0x9e5f_ea2d, 0x7527_bac7, 0xebe5_f17b, 0x3d07_39f7, 0x8a52_92ea, 0x6bfb_5fb1,
-    0x1f8d_5d08, 0x5603_3046, 0xfc7b_6bab,
+    0xa2f9_836e,
+    0x4e44_1529,
+    0xfc27_57d1,
+    0xf534_ddc0,
+    0xdb62_9599,
+    0x3c43_9041,
+    0xfe51_63ab,
+    0xdebb_c561,
+    0xb724_6e3a,
+    0x424d_d2e0,
+    0x0649_2eea,
+    0x09d1_921c,
+    0xfe1d_eb1c,
+    0xb129_a73e,
+    0xe882_35f5,
+    0x2ebb_4484,
+    0xe99c_7026,
+    0xb45f_7e41,
+    0x3991_d639,
+    0x8353_39f4,
+    0x9c84_5f8b,
+    0xbdf9_283b,
+    0x1ff8_97ff,
+    0xde05_980f,
+    0xef2f_118b,
+    0x5a0a_6d1f,
+    0x6d36_7ecf,
+    0x27cb_09b7,
+    0x4f46_3f66,
+    0x9e5f_ea2d,
+    0x7527_bac7,
+    0xebe5_f17b,
+    0x3d07_39f7,
+    0x8a52_92ea,
+    0x6bfb_5fb1,
+    0x1f8d_5d08,
+    0x5603_3046,
+    0xfc7b_6bab,
 ];
 
 fn reduction(value: u64, segment: u32) -> u64 {
@@ -244,15 +273,21 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_frexp_mant_f64", doubles!(|a| mantissa(a))),
     ];
     add(table, Number::F64, Number::F64, 0, rows);
-    add(table, Number::F64, Number::F64, 2, &[
-        ("v_ldexp_f64", scale),
-        ("v_trig_preop_f64", |x, op| {
-            map_wide(x, op, |x, half| {
-                let (a, b) = (x.wave.read64(op, 0, half), x.wave.lanes_of(op, 1, half));
-                std::array::from_fn(|lane| reduction(a[lane], b.0[lane]))
-            })
-        }),
-    ]);
+    add(
+        table,
+        Number::F64,
+        Number::F64,
+        2,
+        &[
+            ("v_ldexp_f64", scale),
+            ("v_trig_preop_f64", |x, op| {
+                map_wide(x, op, |x, half| {
+                    let (a, b) = (x.wave.read64(op, 0, half), x.wave.lanes_of(op, 1, half));
+                    std::array::from_fn(|lane| reduction(a[lane], b.0[lane]))
+                })
+            }),
+        ],
+    );
     let bits: &[(&'static str, Handler)] = &[
         ("v_lshlrev_b64", shifts!(|by, value| value << by)),
         ("v_lshrrev_b64", shifts!(|by, value| value >> by)),
@@ -277,14 +312,23 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_frexp_exp_i32_f64", narrows!(|a| exponent(a))),
     ];
     add(table, Number::F64, Number::Bits, 0, to_words);
-    add(table, Number::F64, Number::F32, 0, &[("v_cvt_f32_f64", narrows!(|a| (a as f32).to_bits()))]);
+    add(
+        table,
+        Number::F64,
+        Number::F32,
+        0,
+        &[("v_cvt_f32_f64", narrows!(|a| (a as f32).to_bits()))],
+    );
     let from_words: &[(&'static str, Handler)] = &[
         ("v_cvt_f64_i32", widens!(|a| f64::from(a.cast_signed()))),
         ("v_cvt_f64_u32", widens!(|a| f64::from(a))),
     ];
     add(table, Number::Bits, Number::F64, 0, from_words);
-    add(table, Number::F32, Number::F64, 0, &[(
-        "v_cvt_f64_f32",
-        widens!(|a| f64::from(f32::from_bits(a))),
-    )]);
+    add(
+        table,
+        Number::F32,
+        Number::F64,
+        0,
+        &[("v_cvt_f64_f32", widens!(|a| f64::from(f32::from_bits(a))))],
+    );
 }

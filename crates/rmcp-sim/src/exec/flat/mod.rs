@@ -4,14 +4,14 @@
 //! lies dword by dword, the lanes side by side). Accesses that are not aligned are allowed, as the Linux driver
 //! sets `SH_MEM_CONFIG.ALIGNMENT_MODE` to unaligned (`kfd_device_queue_manager_v10.c`, `update_qpd_v10`).
 
+mod atomic;
+
 use super::buffer;
 use super::exec_state::Exec;
 use super::fault::FaultKind;
 use super::lower::{Table, add};
-use super::atomic::Combine;
-use super::op::{HAS_SCALAR, Handler, NO_VECTOR, Number, Op, RETURNS, Space, Step};
-use super::wave::Wide;
-use std::sync::atomic::Ordering::SeqCst;
+use super::op::{HAS_SCALAR, Handler, NO_VECTOR, Number, Op, Space, Step};
+use super::wave::{Wide, blend};
 
 /// Where an address leads.
 enum Place {
@@ -117,7 +117,7 @@ impl Exec<'_> {
     }
 
     fn read_private(&mut self, offset: u64, bytes: u64, lane: usize) -> Result<u32, FaultKind> {
-        if offset % 4 == 0 && bytes == 4 {
+        if offset.is_multiple_of(4) && bytes == 4 {
             return Ok(self.memory.read_words::<1>(self.private_byte(offset, lane))?[0]);
         }
         let mut value = 0;
@@ -135,7 +135,7 @@ impl Exec<'_> {
         lane: usize,
         value: u32,
     ) -> Result<(), FaultKind> {
-        if offset % 4 == 0 && bytes == 4 {
+        if offset.is_multiple_of(4) && bytes == 4 {
             return self.memory.write_words(self.private_byte(offset, lane), [value]);
         }
         for byte in 0..bytes {
@@ -223,8 +223,24 @@ fn load<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
         return buffer::load::<N>(x, op);
     }
     for half in 0..x.wave.halves {
+        let (exec, halves) = (x.wave.exec(half), x.wave.halves);
         let addresses = x.addresses(op, half);
-        each_lane!(x.wave.exec(half), lane => {
+        if exec == 0 {
+            continue;
+        }
+        let any = addresses[(exec.trailing_zeros() & 31) as usize];
+        let is_global = x.not_global(any).is_none();
+        if let Some(words) = is_global.then(|| x.memory.gather::<N>(&addresses, exec)).flatten() {
+            for (word, lanes) in words.iter().enumerate() {
+                blend(
+                    &mut x.wave.vectors[usize::from(op.vdst) + half + word * halves],
+                    lanes,
+                    exec,
+                );
+            }
+            continue;
+        }
+        each_lane!(exec, lane => {
             match x.read::<N>(addresses[lane], lane + 32 * half) {
                 Ok(words) => x.put(op, half, lane, words),
                 Err(kind) => return x.fail(kind, (lane + 32 * half) as u32),
@@ -239,8 +255,18 @@ fn store<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
         return buffer::store::<N>(x, op);
     }
     for half in 0..x.wave.halves {
+        let (exec, halves) = (x.wave.exec(half), x.wave.halves);
         let addresses = x.addresses(op, half);
-        each_lane!(x.wave.exec(half), lane => {
+        if exec == 0 {
+            continue;
+        }
+        let at = usize::from(op.sources[1].at) + half;
+        let words = std::array::from_fn::<_, N, _>(|word| &x.wave.vectors[at + word * halves]);
+        let any = addresses[(exec.trailing_zeros() & 31) as usize];
+        if x.not_global(any).is_none() && x.memory.scatter(&addresses, exec, words) {
+            continue;
+        }
+        each_lane!(exec, lane => {
             let words = x.data::<N>(op, half, lane);
             if let Err(kind) = x.write(addresses[lane], lane + 32 * half, words) {
                 return x.fail(kind, (lane + 32 * half) as u32);
@@ -338,132 +364,6 @@ impl Exec<'_> {
             None => self.memory.write_small::<N>(va, value),
         }
     }
-
-    /// The address of an atomic of a lane: `None` where a buffer leaves it out.
-    fn atomic_address(
-        &self,
-        op: &Op,
-        half: usize,
-        lane: usize,
-        bytes: u64,
-        flat: &Wide,
-        buffer: Option<&buffer::Access>,
-    ) -> Option<u64> {
-        match buffer {
-            Some(access) => access.address(self, op, half, lane, 0, bytes),
-            None => Some(flat[lane]),
-        }
-    }
-
-    fn atomic32(
-        &mut self,
-        va: u64,
-        lane: usize,
-        combine: impl Fn(u32) -> u32,
-    ) -> Result<u32, FaultKind> {
-        match self.place(va, 4)? {
-            Place::Lds(_) | Place::Private(_) if va & 3 != 0 => Err(FaultKind::Misaligned { va }),
-            Place::Lds(at) => {
-                let old = self.lds_word(at);
-                self.set_lds_word(at, combine(old));
-                Ok(old)
-            }
-            place => {
-                let va = match place {
-                    Place::Private(offset) => self.private_byte(offset, lane),
-                    _ => va,
-                };
-                let memory = self.memory.atomic32(va)?;
-                let old = memory.fetch_update(SeqCst, SeqCst, |old| Some(combine(old)));
-                Ok(old.unwrap_or_else(|old| old))
-            }
-        }
-    }
-
-    fn atomic64(
-        &mut self,
-        va: u64,
-        lane: usize,
-        combine: impl Fn(u64) -> u64,
-    ) -> Result<u64, FaultKind> {
-        match self.place(va, 8)? {
-            Place::Lds(_) if va & 7 != 0 => Err(FaultKind::Misaligned { va }),
-            Place::Lds(at) => {
-                let low = u64::from(self.lds_word(at));
-                let old = low | u64::from(self.lds_word(at + 4)) << 32;
-                let new = combine(old);
-                self.set_lds_word(at, new as u32);
-                self.set_lds_word(at + 4, (new >> 32) as u32);
-                Ok(old)
-            }
-            // Nobody else sees private memory: the two dwords, which lie apart, need not change as one.
-            Place::Private(offset) => {
-                let low = u64::from(self.read_private(offset, 4, lane)?);
-                let old = low | u64::from(self.read_private(offset + 4, 4, lane)?) << 32;
-                let new = combine(old);
-                self.write_private(offset, 4, lane, new as u32)?;
-                self.write_private(offset + 4, 4, lane, (new >> 32) as u32)?;
-                Ok(old)
-            }
-            Place::Global => {
-                let memory = self.memory.atomic64(va)?;
-                let old = memory.fetch_update(SeqCst, SeqCst, |old| Some(combine(old)));
-                Ok(old.unwrap_or_else(|old| old))
-            }
-        }
-    }
-}
-
-fn atomic(x: &mut Exec<'_>, op: &Op) -> Step {
-    let Combine::Word(combine, _) = op.combine else { return x.stop(FaultKind::Unimplemented) };
-    let buffer = (op.space == Space::Buffer).then(|| buffer::Access::of(x, op));
-    for half in 0..x.wave.halves {
-        let flat = if buffer.is_some() { [0; 32] } else { x.addresses(op, half) };
-        each_lane!(x.wave.exec(half), lane => {
-            let [data] = x.data::<1>(op, half, lane);
-            let with = if op.combine.compares() { x.data::<2>(op, half, lane)[1] } else { 0 };
-            let old = match x.atomic_address(op, half, lane, 4, &flat, buffer.as_ref()) {
-                None => Ok(0),
-                Some(va) => x.atomic32(va, lane + 32 * half, |old| combine(old, data, with)),
-            };
-            match old {
-                Ok(old) if op.flags & RETURNS != 0 => x.put(op, half, lane, [old]),
-                Ok(_) => {}
-                Err(kind) => return x.fail(kind, (lane + 32 * half) as u32),
-            }
-        });
-    }
-    Step::Next
-}
-
-fn atomic_wide(x: &mut Exec<'_>, op: &Op) -> Step {
-    let Combine::Wide(combine, _) = op.combine else { return x.stop(FaultKind::Unimplemented) };
-    let buffer = (op.space == Space::Buffer).then(|| buffer::Access::of(x, op));
-    for half in 0..x.wave.halves {
-        let flat = if buffer.is_some() { [0; 32] } else { x.addresses(op, half) };
-        each_lane!(x.wave.exec(half), lane => {
-            let [low, high] = x.data::<2>(op, half, lane);
-            let data = u64::from(low) | u64::from(high) << 32;
-            let with = if op.combine.compares() {
-                let [_, _, low, high] = x.data::<4>(op, half, lane);
-                u64::from(low) | u64::from(high) << 32
-            } else {
-                0
-            };
-            let old = match x.atomic_address(op, half, lane, 8, &flat, buffer.as_ref()) {
-                None => Ok(0),
-                Some(va) => x.atomic64(va, lane + 32 * half, |old| combine(old, data, with)),
-            };
-            match old {
-                Ok(old) if op.flags & RETURNS != 0 => {
-                    x.put(op, half, lane, [old as u32, (old >> 32) as u32]);
-                }
-                Ok(_) => {}
-                Err(kind) => return x.fail(kind, (lane + 32 * half) as u32),
-            }
-        });
-    }
-    Step::Next
 }
 
 /// `global_load_dword_addtid` and its store: the lane's number is the index.
@@ -515,8 +415,8 @@ pub(super) fn add_to(table: &mut Table) {
         ("store_short_d16_hi", store_small::<2, HIGH>),
         ("load_dword_addtid", by_lane::<false>),
         ("store_dword_addtid", by_lane::<true>),
-        ("atomic", atomic),
-        ("atomic64", atomic_wide),
+        ("atomic", atomic::words),
+        ("atomic64", atomic::wide),
     ];
     add(table, Number::Bits, Number::Bits, 0, rows);
 }

@@ -1,15 +1,18 @@
 //! From a decoded instruction to one that is ready to run: the handler is chosen by the row's name, and every
 //! operand gets its place.
 
+mod constant;
+mod vector;
+
+use self::constant::constant;
 use super::atomic::{self, Combine};
 use super::fault::FaultKind;
 use super::op::{
-    ABSOLUTE, BOUND, CROSS, Commit, Cross, FETCH_INACTIVE, HAS_SCALAR, Handler, INDEX_ENABLED,
-    NEGATE, NO_VECTOR, Number, OFFSET_ENABLED, Op, Origin, PACKED, PART, RETURNS, SIGNED, Source,
-    Space, WRITES_EXEC,
+    Commit, Cross, HAS_SCALAR, Handler, INDEX_ENABLED, NO_VECTOR, Number, OFFSET_ENABLED, Op,
+    Origin, RETURNS, Source, Space,
 };
 use super::wave::flush_bits;
-use super::{buffer, flat, lds, scalar, smem, vector};
+use super::{buffer, flat, lds, scalar, smem, vector as vector_unit};
 use rmcp_code::isa::format::{self, Format};
 use rmcp_code::isa::{Access, Instruction, Kind, Operand, Slot, Type, Wave};
 use std::collections::HashMap;
@@ -50,7 +53,7 @@ fn table() -> &'static Table {
         let mut table = Table::new();
         scalar::add_to(&mut table);
         smem::add_to(&mut table);
-        vector::add_to(&mut table);
+        vector_unit::add_to(&mut table);
         lds::add_to(&mut table);
         flat::add_to(&mut table);
         buffer::add_to(&mut table);
@@ -73,6 +76,14 @@ struct Reader<'a> {
     wave: Wave,
     halves: u16,
     registers: u32,
+}
+
+/// Returns whether an instruction can run here, whatever its registers are.
+///
+/// # Errors
+/// [`FaultKind::Unimplemented`] where it is not simulated.
+pub fn check(instruction: &Instruction, wave: Wave) -> Result<(), FaultKind> {
+    lower(instruction, wave, 512).map(|_op| ())
 }
 
 /// Makes an instruction ready to run.
@@ -187,7 +198,13 @@ impl Reader<'_> {
             if slot.access != Access::Use {
                 op.sdst = if source.origin == Origin::Scalar { source.at as u8 } else { 125 };
             }
-            if slot.access != Access::Def {
+            // What SOP1 changes its handlers read where they write it.
+            let reads = match slot.access {
+                Access::Use => true,
+                Access::Both => self.instruction.format() == Format::Sopk,
+                Access::Def => false,
+            };
+            if reads {
                 op.sources[next] = source;
                 next += 1;
             }
@@ -219,7 +236,8 @@ impl Reader<'_> {
         }
         let mut op = match atomic::of_lds(name) {
             Some((combine, returns)) => {
-                let entry = self.entry(if combine.is_wide() { "ds_atomic64" } else { "ds_atomic" })?;
+                let entry =
+                    self.entry(if combine.is_wide() { "ds_atomic64" } else { "ds_atomic" })?;
                 let mut op = self.op(entry);
                 op.combine = combine;
                 op.flags = if returns { RETURNS } else { 0 };
@@ -266,11 +284,11 @@ impl Reader<'_> {
             let source = self.source(slot, Number::Bits)?;
             let is_vector = source.origin == Origin::Vector;
             match (slot.kind, slot.field) {
-                (Kind::ScalarAddress, _) => {
-                    if self.instruction.operand(slot, self.wave) != Operand::None {
-                        op.flags |= HAS_SCALAR;
-                        op.sources[2] = source;
-                    }
+                (Kind::ScalarAddress, _)
+                    if self.instruction.operand(slot, self.wave) != Operand::None =>
+                {
+                    op.flags |= HAS_SCALAR;
+                    op.sources[2] = source;
                 }
                 (_, format::ADDR) if is_vector => {
                     op.sources[0] = source;
@@ -326,257 +344,108 @@ impl Reader<'_> {
         op.flags = if self.bit(bit) { RETURNS } else { 0 };
         Ok(op)
     }
-
-    fn vector(&self) -> Result<Op, FaultKind> {
-        let format = self.instruction.format();
-        let mut name = base_of(self.instruction.name());
-        let comparison;
-        let mut flags = 0;
-        if let Some(rest) = name.strip_prefix("v_cmpx_") {
-            comparison = format!("v_cmp_{rest}");
-            name = &comparison;
-            flags |= WRITES_EXEC;
-        }
-        let clamp = match format {
-            Format::Vop3 | Format::Vop3p => self.is_live(15),
-            Format::Vop1Sdwa | Format::Vop2Sdwa => self.is_live(45),
-            _ => false,
-        };
-        let mut entry = self.entry(name)?;
-        let float = matches!(
-            entry.output,
-            Number::F16 | Number::F32 | Number::F64 | Number::Flushed32
-        );
-        if clamp && !float {
-            entry = self.entry(&format!("{name}!"))?;
-        }
-        let mut op = self.op(entry);
-        op.flags = flags;
-        op.clamp = clamp && float;
-        self.destination(&mut op, name);
-        self.cross(&mut op);
-        let mut next = 0;
-        let mut old = None;
-        for slot in self.instruction.slots() {
-            if matches!(slot.kind, Kind::Word) {
-                continue;
-            }
-            let is_bits = entry.bits >> next & 1 != 0 || slot.lane_mask;
-            let number = if is_bits { Number::Bits } else { entry.input };
-            let both = slot.access == Access::Both;
-            if slot.access == Access::Use {
-                op.sources[next] = self.changed(&mut op, slot, next, number)?;
-                next += 1;
-                continue;
-            }
-            let source = self.source(slot, entry.output)?;
-            match source.origin {
-                Origin::Vector if old.is_some() => op.sources[0] = source,
-                Origin::Vector => op.vdst = source.at,
-                Origin::Scalar => op.sdst = source.at as u8,
-                _ => {}
-            }
-            if both && old.is_none() {
-                old = Some(Source { flush: flush_bits(entry.output), ..source });
-            }
-        }
-        if let (Some(old), false) = (old, name.starts_with("v_swap")) {
-            op.sources[next] = old;
-        }
-        if flags & WRITES_EXEC != 0 {
-            op.sdst = 126;
-        }
-        if name.starts_with("v_permlane") {
-            op.flags |= if self.is_live(11) { FETCH_INACTIVE } else { 0 };
-            op.flags |= if self.is_live(12) { BOUND } else { 0 };
-        }
-        if op.clamp || op.multiply != 0 || op.cross != Cross::No {
-            op.commit = Commit::Other;
-        }
-        Ok(op)
-    }
-
-    /// Which part of the destination is written, and how.
-    fn destination(&self, op: &mut Op, name: &str) {
-        if matches!(op.result, Number::F16 | Number::Bits16) {
-            // All 16-bit instructions of gfx10 keep the upper half.
-            // Source: LLVM `GCNSubtarget.cpp`, `zeroesHigh16BitsOfDest`.
-            (op.part, op.unused, op.commit) = (4, 2, Commit::Low);
-        }
-        match self.instruction.format() {
-            Format::Vop3 => {
-                op.multiply = (self.live >> 59 & 3) as u8;
-                if self.is_live(14) && op.part == 4 {
-                    (op.part, op.commit) = (5, Commit::Other);
-                }
-            }
-            Format::Vop3p if name == "v_fma_mixhi_f16" => (op.part, op.commit) = (5, Commit::Other),
-            Format::Vop1Sdwa | Format::Vop2Sdwa => {
-                op.multiply = (self.live >> 46 & 3) as u8;
-                (op.part, op.unused) = ((self.word >> 40 & 7) as u8, (self.word >> 43 & 3) as u8);
-                op.commit = if op.part >= 6 { Commit::Whole } else { Commit::Other };
-            }
-            _ => {}
-        }
-    }
-
-    fn cross(&self, op: &mut Op) {
-        op.cross = match self.instruction.format() {
-            Format::Vop1Dpp | Format::Vop2Dpp => Cross::Dpp16 {
-                control: (self.word >> 40 & 0x1ff) as u16,
-                rows: (self.word >> 60 & 15) as u8,
-                banks: (self.word >> 56 & 15) as u8,
-                bound: self.bit(51),
-                fetch_inactive: self.bit(50),
-            },
-            Format::Vop1Dpp8 | Format::Vop2Dpp8 => Cross::Dpp8 {
-                lanes: (self.word >> 40) as u32 & 0xff_ffff,
-                fetch_inactive: self.word & 0x1ff == 0xea,
-            },
-            _ => Cross::No,
-        };
-    }
-
-    /// A source with what the encoding does to it.
-    fn changed(
-        &self,
-        op: &mut Op,
-        slot: &Slot,
-        next: usize,
-        number: Number,
-    ) -> Result<Source, FaultKind> {
-        let mut source = self.source(slot, number)?;
-        source.flush = flush_bits(number);
-        let mut signs = |negative: u32, absolute: u32| {
-            source.change |= if self.is_live(negative) { NEGATE } else { 0 };
-            source.change |= if self.is_live(absolute) { ABSOLUTE } else { 0 };
-        };
-        let n = match slot.field {
-            format::V3_SRC0 | format::X_SRC0 => 0,
-            format::V3_SRC1 | format::VSRC1 => 1,
-            _ => 2,
-        };
-        match self.instruction.format() {
-            Format::Vop3 if !slot.lane_mask => {
-                signs(61 + n, 8 + n);
-                let lanes = self.instruction.name().starts_with("v_permlane");
-                if self.is_live(11 + n) && !lanes && source.origin != Origin::Constant {
-                    (source.change, source.part) = (source.change | PART, 5);
-                } else if self.is_live(11 + n) && !lanes {
-                    source.value >>= 16;
-                }
-            }
-            Format::Vop3p if self.instruction.name().starts_with("v_fma_mix") => {
-                signs(61 + n, 8 + n);
-                self.mixed(op, slot, n, next, &mut source)?;
-            }
-            Format::Vop3p => self.packed(n, &mut source),
-            Format::Vop1Dpp | Format::Vop2Dpp if slot.field == format::X_SRC0 => {
-                signs(52, 53);
-                source.change |= CROSS;
-            }
-            Format::Vop2Dpp if slot.field == format::VSRC1 => signs(54, 55),
-            Format::Vop1Dpp8 | Format::Vop2Dpp8 if slot.field == format::X_SRC0 => {
-                source.change |= CROSS;
-            }
-            Format::Vop1Sdwa | Format::Vop2Sdwa | Format::VopcSdwa if slot.kind == Kind::Sdwa => {
-                let first = if n == 0 { 48 } else { 56 };
-                signs(first + 4, first + 5);
-                source.change |= if self.is_live(first + 3) { SIGNED } else { 0 };
-                source.part = (self.word >> first & 7) as u8;
-                source.change |= if source.part < 6 { PART } else { 0 };
-                // Sign extension alone does nothing to all 32 bits.
-                if source.part >= 6 {
-                    source.change &= !SIGNED;
-                }
-            }
-            _ => {}
-        }
-        Ok(source)
-    }
-
-    /// Halves of a packed instruction.
-    fn packed(&self, n: u32, source: &mut Source) {
-        let row = self.instruction.row().live_bits();
-        if row & (7 << 11) == 0 {
-            return;
-        }
-        let high = if n == 2 { self.bit(14) } else { self.bit(59 + n) };
-        let part = self.bit(11 + n) as u8
-            | (high as u8) << 1
-            | (self.is_live(61 + n) as u8) << 2
-            | (self.is_live(8 + n) as u8) << 3;
-        if part != 2 {
-            source.part = part;
-            source.change |= PACKED;
-        }
-    }
-
-    /// A source of `v_fma_mix`: 32 bits, or one half of a register.
-    fn mixed(
-        &self,
-        op: &mut Op,
-        slot: &Slot,
-        n: u32,
-        next: usize,
-        source: &mut Source,
-    ) -> Result<(), FaultKind> {
-        let is_half = if n == 2 { self.bit(14) } else { self.bit(59 + n) };
-        let upper = self.bit(11 + n);
-        source.number = if is_half { Number::F16 } else { Number::F32 };
-        source.flush = flush_bits(source.number);
-        let operand = self.instruction.operand(slot, self.wave);
-        if !is_half {
-            if let Operand::Constant(code) = operand {
-                let single = Slot { ty: Type::B32, ..*slot };
-                source.value =
-                    constant(code, &single).ok_or(FaultKind::Unimplemented)?;
-            }
-            return Ok(());
-        }
-        op.flags |= 1 << next;
-        if source.origin == Origin::Constant {
-            source.value >>= if upper { 16 } else { 0 };
-        } else {
-            source.part = if upper { 5 } else { 4 };
-            source.change |= PART;
-        }
-        Ok(())
-    }
 }
 
-/// The value that a source field stands for, `None` where it is a register of the hardware.
-///
-/// Source: "RDNA 2 ISA" (AMD), "Scalar Operands"; of 16-bit operands: LLVM `AMDGPUBaseInfo.cpp`,
-/// `getInlineEncodingV216` (integers have 32 bits, floats of a 16-bit float instruction the lower 16, of an integer
-/// one all 32).
-fn constant(code: u32, slot: &Slot) -> Option<u64> {
-    let integer = match code {
-        128..=192 => i64::from(code) - 128,
-        193..=208 => 192 - i64::from(code),
-        _ => {
-            let at = usize::try_from(code.checked_sub(240)?).ok().filter(|&at| at < 9)?;
-            let half = matches!(slot.ty, Type::F16 | Type::V2f16);
-            return Some(match (slot.width >= 2, half) {
-                (true, _) => F64[at],
-                (_, true) => u64::from(F16[at]),
-                _ => u64::from(F32[at]),
-            });
-        }
-    };
-    let wide = integer.cast_unsigned();
-    Some(if slot.width >= 2 { wide } else { wide & 0xffff_ffff })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp_code::isa::{Isa, Target};
+    use std::collections::BTreeSet;
 
-/// 0.5, 1, 2, 4 with both signs, and 1/(2 pi).
-const F16: [u16; 9] =
-    [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
-const F32: [u32; 9] = [
-    0x3f00_0000, 0xbf00_0000, 0x3f80_0000, 0xbf80_0000, 0x4000_0000, 0xc000_0000, 0x4080_0000,
-    0xc080_0000, 0x3e22_f983,
-];
-const F64: [u64; 9] = [
-    0x3fe0_0000_0000_0000, 0xbfe0_0000_0000_0000, 0x3ff0_0000_0000_0000, 0xbff0_0000_0000_0000,
-    0x4000_0000_0000_0000, 0xc000_0000_0000_0000, 0x4010_0000_0000_0000, 0xc010_0000_0000_0000,
-    0x3fc4_5f30_6dc9_c882,
-];
+    /// Whether there is a handler for a name.
+    fn is_known(name: &str, format: Format) -> bool {
+        let base = base_of(name);
+        let memory = |prefix: &str| {
+            let rest = name.strip_prefix(prefix).unwrap_or_default();
+            table().contains_key(rest) || atomic::of_memory(rest).is_some()
+        };
+        match format {
+            Format::Flat => memory("flat_"),
+            Format::Global => memory("global_"),
+            Format::Scratch => memory("scratch_"),
+            Format::Mubuf => memory("buffer_"),
+            Format::Ds => table().contains_key(name) || atomic::of_lds(name).is_some(),
+            _ => table().contains_key(base.replace("v_cmpx_", "v_cmp_").as_str()),
+        }
+    }
+
+    /// What is not simulated, by the first words of the name.
+    const MISSING: &[&str] = &[
+        // Graphics: images, interpolation, exports, cube maps, typed and formatted buffers.
+        "v_interp_",
+        "v_cube",
+        "v_mullit_f32",
+        "load_format_",
+        "store_format_",
+        // The global data share, and what only drivers and debuggers use.
+        "ds_gws_",
+        "ds_ordered_count",
+        "s_rfe_b64",
+        "s_sendmsghalt",
+        "s_setkill",
+        "s_code_end",
+        "s_endpgm_ordered_ps_done",
+        "s_atc_probe",
+        "s_get_waveid_in_workgroup",
+        "s_dcache_discard",
+        // gfx10.1 only, and never made by the compiler.
+        "s_scratch_",
+        "s_atomic_",
+        "s_buffer_atomic_",
+        "s_buffer_store_",
+        "ds_*_src2_",
+        // Rare.
+        "s_subvector_loop_",
+        "s_movrelsd_2_b32",
+        "v_swaprel_b32",
+        "v_pipeflush",
+        "v_clrexcp",
+        "v_mqsad_u32_u8",
+        "ds_condxchg32_rtn_b64",
+    ];
+
+    fn is_listed(name: &str) -> bool {
+        MISSING.iter().any(|missing| match missing.split_once('*') {
+            Some((first, last)) => name.starts_with(first) && name.contains(last),
+            None => name.starts_with(missing) || name.starts_with(&format!("buffer_{missing}")),
+        })
+    }
+
+    #[test]
+    fn what_is_not_simulated_is_listed() {
+        let mut wrong = BTreeSet::new();
+        for target in Target::ALL {
+            for row in Isa::of(target).rows() {
+                if matches!(row.format, Format::Mimg | Format::Mtbuf | Format::Exp | Format::Vintrp)
+                {
+                    continue;
+                }
+                if is_known(row.name(), row.format) == is_listed(row.name()) {
+                    wrong.insert(row.name());
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "known and listed as missing, or neither: {wrong:?}");
+    }
+
+    #[test]
+    fn every_name_of_the_table_is_an_instruction() {
+        let mut names = BTreeSet::new();
+        for target in Target::ALL {
+            for row in Isa::of(target).rows() {
+                let base = base_of(row.name());
+                names.insert(base.to_owned());
+                for prefix in ["flat_", "global_", "scratch_", "buffer_"] {
+                    names.extend(base.strip_prefix(prefix).map(str::to_owned));
+                }
+            }
+        }
+        let own = ["atomic", "atomic64", "ds_atomic", "ds_atomic64"];
+        let strange: Vec<_> = table()
+            .keys()
+            .map(|name| name.trim_end_matches('!'))
+            .filter(|&name| !names.contains(name) && !own.contains(&name))
+            .collect();
+        assert!(strange.is_empty(), "{strange:?}");
+    }
+}
