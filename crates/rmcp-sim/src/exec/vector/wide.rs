@@ -298,8 +298,9 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_mad_i64_i32", |x, op| {
             product_and_sum(x, op, |a, b, c| {
                 let product = i64::from(a.cast_signed()) * i64::from(b.cast_signed());
-                let (sum, overflow) = product.overflowing_add(c.cast_signed());
-                (sum.cast_unsigned(), overflow)
+                let sum = i128::from(product) + i128::from(c.cast_signed());
+                // The mask of lanes is the 65th bit of the sum, which is its sign.
+                (sum as u64, sum < 0)
             })
         }),
         ("v_qsad_pk_u16_u8", quads::<false>),
