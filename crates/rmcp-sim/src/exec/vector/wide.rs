@@ -5,10 +5,10 @@
 //!
 //! Source: "RDNA 2 Instruction Set Architecture" (AMD), chapter "Instructions".
 
-use super::map_wide;
+use super::{by_mode, map_wide};
 use crate::exec::exec_state::Exec;
 use crate::exec::lower::{Table, add};
-use crate::exec::number::{made64, max64, min64, quiet64, scale64, split64};
+use crate::exec::number::{greatest64, least64, made64, quiet64, scale64, split64};
 use crate::exec::op::{Handler, Number, Op, Step};
 use crate::exec::wave::ZERO;
 
@@ -259,8 +259,8 @@ pub(super) fn add_to(table: &mut Table) {
     let rows: &[(&'static str, Handler)] = &[
         ("v_add_f64", doubles!(|a, b| made64(a + b, a, b))),
         ("v_mul_f64", doubles!(|a, b| made64(a * b, a, b))),
-        ("v_min_f64", doubles!(|a, b| min64(a, b))),
-        ("v_max_f64", doubles!(|a, b| max64(a, b))),
+        ("v_min_f64", by_mode!(|IEEE| doubles!(|a, b| least64::<IEEE>(a, b)))),
+        ("v_max_f64", by_mode!(|IEEE| doubles!(|a, b| greatest64::<IEEE>(a, b)))),
         ("v_fma_f64", doubles!(|a, b, c| fused(a, b, c))),
         ("v_trunc_f64", doubles!(|a| quiet64(a.trunc()))),
         ("v_ceil_f64", doubles!(|a| quiet64(a.ceil()))),
