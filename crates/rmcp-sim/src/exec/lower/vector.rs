@@ -156,6 +156,11 @@ impl Reader<'_> {
                 signs(61 + n, 8 + n);
                 self.mixed(op, slot, n, next, &mut source)?;
             }
+            // The third source of a dot product has 32 bits, and one sign at most.
+            Format::Vop3p if self.instruction.name().starts_with("v_dot") && n == 2 => {
+                let signs = self.instruction.name() == "v_dot2_f32_f16" && self.is_live(63);
+                source.change |= if signs { NEGATE } else { 0 };
+            }
             Format::Vop3p => self.packed(n, &mut source),
             Format::Vop1Dpp | Format::Vop2Dpp if slot.field == format::X_SRC0 => {
                 signs(52, 53);
