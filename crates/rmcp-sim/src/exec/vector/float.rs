@@ -53,10 +53,13 @@ fn fma(x: &mut Exec<'_>, op: &Op) -> Step {
     Step::Next
 }
 
-/// Not fused: `v_mad_f32` rounds the product.
+/// Not fused: `v_mad_f32` rounds the product, and keeps no denormal there either.
+///
+/// Source: LLVM `ISDOpcodes.h`, `FMAD`: the result of the operations rounded one by one, which flush.
 #[inline(always)]
 fn mad(a: f32, b: f32, c: f32) -> f32 {
     let product = made(a * b, a, b);
+    let product = if product.is_subnormal() { 0_f32.copysign(product) } else { product };
     made(product + c, product, c)
 }
 
