@@ -232,7 +232,8 @@ const TWO_OVER_PI: [u32; 38] = [
     0x6bfb_5fb1,
     0x1f8d_5d08,
     0x5603_3046,
-    0xfc7b_6bab,
+    // The last 17 bits that there are.
+    0xfc7b_0000,
 ];
 
 fn reduction(value: u64, segment: u32) -> u64 {
