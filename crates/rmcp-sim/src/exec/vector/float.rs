@@ -58,7 +58,11 @@ fn fma(x: &mut Exec<'_>, op: &Op) -> Step {
 /// Source: LLVM `ISDOpcodes.h`, `FMAD`: the result of the operations rounded one by one, which flush.
 #[inline(always)]
 fn mad(a: f32, b: f32, c: f32) -> f32 {
-    let product = made(a * b, a, b);
+    sum(made(a * b, a, b), c)
+}
+
+#[inline(always)]
+fn sum(product: f32, c: f32) -> f32 {
     let product = if product.is_subnormal() { 0_f32.copysign(product) } else { product };
     made(product + c, product, c)
 }
@@ -217,8 +221,8 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_mac_f32", floats!(|a, b, c| mad(a, b, c))),
         ("v_madmk_f32", floats!(|a, b, c| mad(a, b, c))),
         ("v_madak_f32", floats!(|a, b, c| mad(a, b, c))),
-        ("v_mad_legacy_f32", floats!(|a, b, c| legacy(a, b) + c)),
-        ("v_mac_legacy_f32", floats!(|a, b, c| legacy(a, b) + c)),
+        ("v_mad_legacy_f32", floats!(|a, b, c| sum(legacy(a, b), c))),
+        ("v_mac_legacy_f32", floats!(|a, b, c| sum(legacy(a, b), c))),
     ];
     add(table, Number::Flushed32, Number::Flushed32, 0, flushed);
 }
