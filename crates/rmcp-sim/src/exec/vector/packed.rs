@@ -67,12 +67,18 @@ macro_rules! pairs {
     };
     (@mode $name:literal, $f:ident) => {
         [
-            ($name, by_mode!(|IEEE| |x, op| pairs::<false>(x, op, |a, b, _| {
-                half_of_f32($f::<IEEE>(f32_of_half(a), f32_of_half(b)))
-            }))),
-            (concat!($name, "!"), by_mode!(|IEEE| |x, op| pairs::<true>(x, op, |a, b, _| {
-                half_of_f32($f::<IEEE>(f32_of_half(a), f32_of_half(b)))
-            }))),
+            (
+                $name,
+                by_mode!(|IEEE| |x, op| pairs::<false>(x, op, |a, b, _| {
+                    half_of_f32($f::<IEEE>(f32_of_half(a), f32_of_half(b)))
+                })),
+            ),
+            (
+                concat!($name, "!"),
+                by_mode!(|IEEE| |x, op| pairs::<true>(x, op, |a, b, _| {
+                    half_of_f32($f::<IEEE>(f32_of_half(a), f32_of_half(b)))
+                })),
+            ),
         ]
     };
 }
