@@ -1,0 +1,159 @@
+//! Gives the instructions that touch memory and LDS addresses at which something is.
+
+use crate::encode::Draft;
+use crate::expect::{lds, memory};
+use crate::program::DATA;
+use crate::random::Random;
+use crate::state::{MEMORY, SCALARS, State};
+use rmcp_code::isa::format::{self, FIELDS, Format};
+
+/// Fills in the addresses of a draft and the registers and memory behind them; each lane has a place of its own
+/// where something is written, as nobody says which lane comes first.
+pub(crate) fn prepare(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
+    match draft.row.format {
+        Format::Ds => {
+            state.lds = (0..4 * lanes).flat_map(|_| random.interesting().to_le_bytes()).collect();
+            shared(random, draft, state, lanes);
+        }
+        Format::Global | Format::Flat => {
+            state.memory =
+                (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
+            by_lane(random, draft, state, lanes);
+        }
+        Format::Smem => {
+            state.memory =
+                (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
+            scalar(random, draft, state);
+        }
+        _ => {}
+    }
+}
+
+fn field(draft: &Draft, field: u8) -> usize {
+    FIELDS[usize::from(field)].get(draft.word) as usize
+}
+
+/// The lanes in another order.
+fn shuffled(random: &mut Random, lanes: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..lanes as u32).collect();
+    for at in (1..lanes).rev() {
+        order.swap(at, random.below(at as u32 + 1) as usize);
+    }
+    order
+}
+
+fn shared(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
+    let name = draft.row.name();
+    let bytes = lds::element(name) as u32;
+    let align = bytes.next_power_of_two();
+    let size = state.lds.len() as u32;
+    let address = field(draft, format::ADDR);
+    let order = shuffled(random, lanes);
+    if draft.row.live_bits() & 0xffff == 0 {
+        // No offset, no address.
+    } else if name.contains("addtid") || name == "ds_append" || name == "ds_consume" {
+        state.m0 = 4 * random.below(24);
+        draft.bits(0, 16, u64::from(4 * random.below(24)));
+    } else if name.contains("permute") || name.contains("swizzle") {
+        let offset = if name.contains("swizzle") || random.chance(50) { random.word() } else { 0 };
+        draft.bits(0, 16, offset.into());
+    } else if name.contains("2_") || name.contains("2st64") {
+        let unit = bytes * if name.contains("st64") { 64 } else { 1 };
+        // The second place lies behind all first ones, or outside.
+        let step = if name.contains("st64") { 1 } else { lanes as u32 };
+        let last = (size / (unit * step)).max(2);
+        let first = random.below(last - 1);
+        let second = first + 1 + random.below(last - 1 - first);
+        let (first, second) = if random.chance(50) { (first, second) } else { (second, first) };
+        draft.bits(0, 16, u64::from((first * step) & 0xff | ((second * step) & 0xff) << 8));
+        for (lane, &place) in order.iter().enumerate() {
+            state.v[address][lane] = place * bytes;
+        }
+    } else if name.starts_with("ds_read") {
+        let offset = random.below(size / align + 1) * align;
+        let offset = if random.chance(50) { 0 } else { offset };
+        draft.bits(0, 16, offset.into());
+        for lane in 0..lanes {
+            state.v[address][lane] = random.below(size / align + 1) * align;
+        }
+    } else {
+        let offset = random.below(16 / align.min(16)) * align;
+        draft.bits(0, 16, offset.into());
+        for (lane, &place) in order.iter().enumerate() {
+            let within = random.below(16 / align.min(16)) * align;
+            state.v[address][lane] = (place * 16 + within.max(offset)) - offset;
+        }
+    }
+}
+
+fn by_lane(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
+    let name = draft.row.name();
+    let bytes = memory::element(name) as u32;
+    // Atomics lie at multiples of their size, short loads and stores too; longer ones at multiples of four.
+    let align = if name.contains("atomic") { bytes } else { bytes.next_power_of_two().min(4) };
+    let flat = draft.row.format == Format::Flat;
+    let offset = match flat {
+        true => i64::from(random.below(16 / align) * align),
+        false if random.chance(30) => 0,
+        false => i64::from(random.below(4096)) - 2048,
+    };
+    let addtid = name.ends_with("addtid");
+    let offset = if addtid { offset & !3 } else { offset };
+    draft.bits(0, 12, offset.cast_unsigned() & 0xfff);
+    if name.contains("atomic") && random.chance(60) || name.ends_with("csub") {
+        // `glc`: what was there comes back.
+        draft.bits(16, 1, 1);
+    }
+    let base = DATA - 0x2000 - u64::from(random.below(256)) * 4;
+    let scalar = !flat && (random.chance(40) || addtid);
+    if scalar {
+        let pair = random.below(SCALARS as u32 / 2) * 2;
+        draft.set(format::SADDR, pair);
+        let base = if addtid { (DATA + 256).wrapping_add_signed(-offset) } else { base };
+        state.s[pair as usize] = base as u32;
+        state.s[pair as usize + 1] = (base >> 32) as u32;
+    } else {
+        draft.set(format::SADDR, 125);
+    }
+    if addtid {
+        return;
+    }
+    let register =
+        if scalar { field(draft, format::ADDR) } else { field(draft, format::ADDR).min(14) };
+    draft.set(format::ADDR, register as u32);
+    for (lane, place) in shuffled(random, lanes).into_iter().enumerate() {
+        let within = u64::from(random.below(48 / align) * align).max(if flat {
+            offset.cast_unsigned()
+        } else {
+            0
+        });
+        let target = DATA + 64 * u64::from(place) + within;
+        let value = target.wrapping_add_signed(-offset);
+        if scalar {
+            state.v[register][lane] = (value - base) as u32;
+        } else {
+            state.v[register][lane] = value as u32;
+            state.v[register + 1][lane] = (value >> 32) as u32;
+        }
+    }
+}
+
+fn scalar(random: &mut Random, draft: &mut Draft, state: &mut State) {
+    let base = random.below(SCALARS as u32 / 4) * 4;
+    draft.set(format::SBASE, base);
+    let offset = i64::from(random.below(4096) as i32 - 2048) & !3;
+    draft.bits(32, 21, offset.cast_unsigned() & 0x1f_ffff);
+    let mut address = (DATA + 64 * u64::from(random.below(32))).wrapping_add_signed(-offset);
+    if random.chance(40) {
+        let register = (base + 2 + random.below(SCALARS as u32 - 2)) % SCALARS as u32;
+        let register =
+            if register / 2 == base / 2 { (base + 2) % SCALARS as u32 } else { register };
+        draft.set(format::SOFFSET7, register);
+        state.s[register as usize] = 4 * random.below(64);
+        address -= u64::from(state.s[register as usize]);
+    } else {
+        draft.set(format::SOFFSET7, 125);
+    }
+    state.s[base as usize] = address as u32;
+    state.s[base as usize + 1] = (address >> 32) as u32;
+}
