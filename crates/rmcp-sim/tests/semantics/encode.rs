@@ -111,6 +111,11 @@ impl<'a> Drafter<'a> {
                 let value = self.source(draft, slot, width);
                 draft.set(slot.field, value);
             }
+            Kind::Source if slot.field == format::SRC0 => {
+                // That of a swap is a destination as well.
+                let value = 256 + self.vector(width);
+                draft.set(slot.field, value);
+            }
             Kind::Source => {
                 let value = self.destination(draft.row, slot, width);
                 draft.set(slot.field, value);
@@ -299,6 +304,12 @@ impl<'a> Drafter<'a> {
             if ![format::V3_SRC0, format::V3_SRC1, format::V3_SRC2].into_iter().any(read) {
                 draft.literal = None;
             }
+        }
+        if name == "s_getreg_b32" {
+            // A field of MODE.
+            let offset = self.random.below(10);
+            let width = 1 + self.random.below(10 - offset);
+            draft.set(format::SIMM16, 1 | offset << 6 | (width - 1) << 11);
         }
         if name.contains("movrel") || name == "v_swaprel_b32" {
             // The register meant lies up to three behind the one named.

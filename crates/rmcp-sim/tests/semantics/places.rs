@@ -20,6 +20,11 @@ pub(crate) fn prepare(random: &mut Random, draft: &mut Draft, state: &mut State,
                 (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
             by_lane(random, draft, state, lanes);
         }
+        Format::Mubuf if draft.row.slots > 0 => {
+            state.memory =
+                (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
+            buffer(random, draft, state, lanes);
+        }
         Format::Smem => {
             state.memory =
                 (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
@@ -27,6 +32,15 @@ pub(crate) fn prepare(random: &mut Random, draft: &mut Draft, state: &mut State,
         }
         _ => {}
     }
+}
+
+/// Gives a jump its destination.
+pub(crate) fn prepare_jump(random: &mut Random, draft: &mut Draft, state: &mut State, to: u64) {
+    let pair = random.below(SCALARS as u32 / 2) * 2;
+    draft.set(format::SSRC0, pair);
+    draft.literal = None;
+    state.s[pair as usize] = to as u32;
+    state.s[pair as usize + 1] = (to >> 32) as u32;
 }
 
 fn field(draft: &Draft, field: u8) -> usize {
@@ -138,9 +152,77 @@ fn by_lane(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usi
     }
 }
 
+/// A descriptor of all the memory as a raw buffer without a stride.
+fn describe(state: &mut State, first: u32, base: u64, bytes: u32) {
+    // Source: LLVM `AMDGPUUsage.rst` and Mesa `ac_descriptors.c` for GFX10: channels in order, 32 bits, raw.
+    let words = [base as u32, (base >> 32) as u32, bytes, 0x3101_4fac];
+    state.s[first as usize..first as usize + 4].copy_from_slice(&words);
+}
+
+fn buffer(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
+    let name = draft.row.name();
+    let bytes = memory::element(name) as u32;
+    let align = if name.contains("atomic") { bytes } else { bytes.next_power_of_two().min(4) };
+    let first = random.below(SCALARS as u32 / 4) * 4;
+    draft.set(format::SRSRC, first);
+    draft.literal = None;
+    describe(state, first, DATA, MEMORY as u32);
+    let register = (first + 4 + random.below(12)) % SCALARS as u32;
+    let added = align * random.below(32);
+    if random.chance(60) {
+        draft.set(format::SOFFSET8, register);
+        state.s[register as usize] = added;
+    } else {
+        draft.set(format::SOFFSET8, 128 + added % 64 / align * align);
+    }
+    let added =
+        if field(draft, format::SOFFSET8) < 128 { added } else { added % 64 / align * align };
+    let offset = align * random.below(8);
+    draft.bits(0, 12, offset.into());
+    if name.contains("atomic") && random.chance(60) {
+        draft.bits(14, 1, 1);
+    }
+    let together = !name.contains("atomic") && name.contains("load") && random.chance(20);
+    if !together {
+        // `offen`: each lane has a place of its own.
+        draft.bits(12, 1, 1);
+        keep_apart(random, draft, state, lanes, (added + offset, bytes, align));
+    }
+}
+
+/// Gives each lane a place of its own.
+fn keep_apart(
+    random: &mut Random,
+    draft: &Draft,
+    state: &mut State,
+    lanes: usize,
+    (added, bytes, align): (u32, u32, u32),
+) {
+    let address = field(draft, format::ADDR);
+    let room = (MEMORY as u32 - added - 16) / lanes as u32 / 8 * 8;
+    for (lane, place) in shuffled(random, lanes).into_iter().enumerate() {
+        let within = random.below((room - bytes) / align + 1) * align;
+        // What is added is a multiple of the size as well.
+        state.v[address][lane] = place * room + within;
+    }
+}
+
 fn scalar(random: &mut Random, draft: &mut Draft, state: &mut State) {
     let base = random.below(SCALARS as u32 / 4) * 4;
     draft.set(format::SBASE, base);
+    let is_buffer = draft.row.name().starts_with("s_buffer");
+    if is_buffer {
+        let offset = 4 * random.below(256);
+        draft.bits(32, 21, offset.into());
+        describe(state, base, DATA, MEMORY as u32);
+        draft.set(format::SOFFSET7, 125);
+        if random.chance(40) {
+            let register = (base + 4 + random.below(12)) % SCALARS as u32;
+            draft.set(format::SOFFSET7, register);
+            state.s[register as usize] = 4 * random.below(256);
+        }
+        return;
+    }
     let offset = i64::from(random.below(4096) as i32 - 2048) & !3;
     draft.bits(32, 21, offset.cast_unsigned() & 0x1f_ffff);
     let mut address = (DATA + 64 * u64::from(random.below(32))).wrapping_add_signed(-offset);

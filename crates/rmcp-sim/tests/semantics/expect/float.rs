@@ -106,6 +106,9 @@ pub(super) fn op(case: &Case<'_>, name: &str) -> Option<Op> {
     let layout = Layout::of(name)?;
     let verb = name.strip_prefix("v_")?;
     let verb = &verb[..verb.len() - 4];
+    if name == "v_pk_fmac_f16" || name == "v_dot2c_f32_f16" {
+        return Some(pairs(name == "v_pk_fmac_f16"));
+    }
     let negative = move |value: u64| value ^ layout.sign();
     let old = |lane: &Lane<'_>| lane.old as u64;
     Some(match verb {
@@ -150,6 +153,35 @@ pub(super) fn op(case: &Case<'_>, name: &str) -> Option<Op> {
         "div_scale" => scale_for_division(layout),
         _ if layout == F32 => return only_float(verb),
         _ => return None,
+    })
+}
+
+/// Pairs of half floats: each times its like, or their dot product, added to the destination.
+fn pairs(each: bool) -> Op {
+    if each {
+        return Op::new(Ty::Pair, &[Ty::Pair, Ty::Pair], |lane, s| {
+            let mode = lane.case.mode;
+            let one = |shift: u32| {
+                let half = |value: u128| F16.input(mode, (value >> shift) as u64 & 0xffff);
+                u128::from(F16.output(mode, F16.fma(half(s[0]), half(s[1]), half(lane.old))))
+                    << shift
+            };
+            Out::new(one(0) | one(16))
+        });
+    }
+    Op::new(Ty::F32, &[Ty::Pair, Ty::Pair], |lane, s| {
+        let half = |value: u128, shift: u32| (value >> shift) as u16;
+        let term = |shift: u32| {
+            crate::state::half(half(s[0], shift)) * crate::state::half(half(s[1], shift))
+        };
+        let tiny = [0, 16]
+            .iter()
+            .any(|&shift| s.iter().any(|&value| F16.is_denormal(half(value, shift).into())));
+        let third = f32::from_bits(lane.old as u32);
+        let (value, off) = super::packed::near_dot(term(0), term(16), third, tiny);
+        let mut out = Out::new(F32.round(value));
+        out.absolute = if off.is_finite() { off } else { 0.0 };
+        out
     })
 }
 

@@ -135,8 +135,30 @@ fn write(memory: &mut [u8], address: u64, bytes: usize, value: u128) -> Option<(
     Some(())
 }
 
+/// The address of a lane in a raw buffer: one without a stride, whose descriptor begins with the base.
+fn buffer_address(case: &Case<'_>, lane: usize) -> u64 {
+    let mut sum = u64::from(case.bits(0, 12));
+    for slot in case.instruction.slots() {
+        let operand = case.instruction.operand(slot, case.wave);
+        let value = match (slot.field, operand) {
+            (format::ADDR, Operand::None) => 0,
+            (format::ADDR, operand) => case.read(operand, Ty::B32, lane) as u64,
+            (format::SRSRC, operand) => {
+                case.read_scalar(operand, Ty::B64) as u64 & 0xffff_ffff_ffff
+            }
+            (format::SOFFSET8, operand) => case.read_scalar(operand, Ty::B32) as u64,
+            _ => 0,
+        };
+        sum = sum.wrapping_add(value);
+    }
+    sum
+}
+
 /// The address of a lane.
 fn address(case: &Case<'_>, lane: usize) -> u64 {
+    if case.instruction.format() == Format::Mubuf {
+        return buffer_address(case, lane);
+    }
     let offset = i64::from((case.bits(0, 12) << 20).cast_signed() >> 20);
     let flat = case.instruction.format() == Format::Flat;
     // gfx10.1 forgets the offset of FLAT. Source: LLVM `AMDGPU.td`, `FeatureFlatSegmentOffsetBug`.
@@ -171,12 +193,25 @@ pub(super) fn vector(case: &Case<'_>) -> Answer {
     let name = case.instruction.name();
     let bytes = element(name);
     let mut after = case.after();
+    if name.starts_with("buffer_gl") {
+        return Answer::Known(after);
+    }
+    if name.contains("format") {
+        return Answer::Unknown;
+    }
     let (mut to, mut data) = (None, None);
     for slot in case.instruction.slots() {
         if let Operand::Vector { first, .. } = case.instruction.operand(slot, case.wave) {
             match slot.field {
                 format::M_VDST => to = Some(usize::from(first)),
                 format::DATA0 => data = Some(usize::from(first)),
+                format::VDATA => {
+                    // The same registers, whichever way the data goes.
+                    let returns =
+                        name.contains("_load_") || name.contains("_atomic_") && case.bit(14);
+                    to = returns.then_some(usize::from(first));
+                    data = (!name.contains("_load_")).then_some(usize::from(first));
+                }
                 _ => {}
             }
         }
@@ -255,16 +290,18 @@ fn changed(
 /// Loads of the scalar unit.
 pub(super) fn scalar(case: &Case<'_>) -> Answer {
     let name = case.instruction.name();
-    if !name.starts_with("s_load_dword") {
+    let plain = name.strip_prefix("s_load_dword");
+    let Some(words) = plain.or_else(|| name.strip_prefix("s_buffer_load_dword")) else {
         return Answer::Unknown;
-    }
-    let words = name.strip_prefix("s_load_dwordx").map_or(1, |words| words.parse().unwrap_or(1));
+    };
+    let words = words.strip_prefix('x').map_or(1, |words| words.parse().unwrap_or(1));
     let offset = i64::from((case.bits(32, 21) << 11).cast_signed() >> 11);
     let mut sum = offset.cast_unsigned();
     for slot in case.instruction.slots() {
         match slot.kind {
             Kind::Scaled => {
                 let base = case.read_scalar(case.instruction.operand(slot, case.wave), Ty::B64);
+                let base = if plain.is_some() { base } else { base & 0xffff_ffff_ffff };
                 sum = sum.wrapping_add(base as u64);
             }
             Kind::ScalarOffset => {

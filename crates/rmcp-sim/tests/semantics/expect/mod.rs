@@ -105,7 +105,7 @@ pub(crate) fn expect(case: &Case<'_>) -> Answer {
         }
         Format::Smem => memory::scalar(case),
         Format::Ds => lds::expect(case),
-        Format::Global | Format::Flat => memory::vector(case),
+        Format::Global | Format::Flat | Format::Mubuf => memory::vector(case),
         Format::Vopc | Format::VopcSdwa => compare::expect(case),
         Format::Vop3 if case.instruction.name().starts_with("v_cmp") => compare::expect(case),
         Format::Vop3p => packed::expect(case),

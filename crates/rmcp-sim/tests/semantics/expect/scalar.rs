@@ -58,6 +58,12 @@ pub(super) fn expect(case: &Case<'_>) -> Answer {
             _ => Answer::Unknown,
         };
     }
+    if name == "s_getreg_b32" {
+        return mode_register(case);
+    }
+    if name == "s_setpc_b64" || name == "s_swappc_b64" {
+        return jump(case);
+    }
     let mut to = None;
     let mut from = Vec::new();
     let mut bits = 32;
@@ -344,6 +350,37 @@ fn relative(case: &Case<'_>, name: &str) -> Answer {
     }
     let mut after = case.after();
     after.set_scalars(to, case.read_scalar(from, ty) as u64);
+    Answer::Known(after)
+}
+
+/// Reads a field of MODE. Source: "RDNA 2 ISA" (AMD), "Mode register"; the register's number from LLVM.
+fn mode_register(case: &Case<'_>) -> Answer {
+    let (number, offset, width) = (case.bits(0, 6), case.bits(6, 5), case.bits(11, 5) + 1);
+    if number != 1 || offset + width > 10 {
+        return Answer::Unclear;
+    }
+    let mode = case.mode;
+    let value = u32::from(mode.denormals32) << 4
+        | u32::from(mode.denormals16_64) << 6
+        | u32::from(mode.dx10_clamp) << 8
+        | u32::from(mode.ieee) << 9;
+    let mut after = case.after();
+    let to = case.instruction.operand(&case.instruction.slots()[0], case.wave);
+    after.set_scalars(to, u64::from(value >> offset & ((1 << width) - 1)));
+    Answer::Known(after)
+}
+
+/// Jumps over the move behind it; the address of what follows is kept.
+fn jump(case: &Case<'_>) -> Answer {
+    let mut after = case.after();
+    let slots = case.instruction.slots();
+    let from = case.instruction.operand(&slots[slots.len() - 1], case.wave);
+    if case.read_scalar(from, Ty::B64) as u64 != case.address + 12 {
+        return Answer::Unclear;
+    }
+    if slots.len() == 2 {
+        after.set_scalars(case.instruction.operand(&slots[0], case.wave), case.address + 4);
+    }
     Answer::Known(after)
 }
 

@@ -108,7 +108,7 @@ enum Fetch {
 }
 
 impl Case<'_> {
-    const fn is_dpp16(&self) -> bool {
+    pub(super) const fn is_dpp16(&self) -> bool {
         matches!(self.instruction.format(), Format::Vop1Dpp | Format::Vop2Dpp)
     }
 
@@ -116,7 +116,7 @@ impl Case<'_> {
         matches!(self.instruction.format(), Format::Vop1Sdwa | Format::Vop2Sdwa | Format::VopcSdwa)
     }
 
-    fn live(&self, bit: u32) -> bool {
+    pub(super) fn live(&self, bit: u32) -> bool {
         (self.word & self.instruction.row().live_bits()) >> bit & 1 != 0
     }
 
@@ -312,6 +312,14 @@ pub(super) fn expect(case: &Case<'_>) -> Answer {
     let Some((_, to)) = operands.to else { return Answer::Unknown };
     if op.from.len() != operands.from.len() {
         panic!("{name} has {} sources, not {}", operands.from.len(), op.from.len());
+    }
+    let is_constant =
+        |operand: &Operand| matches!(operand, Operand::Constant(_) | Operand::Literal(_));
+    let signs = (52..56).any(|bit| case.is_dpp16() && case.live(bit));
+    let pairs = op.from.contains(&Ty::Pair);
+    if pairs && (signs || operands.from.iter().any(|(_, operand)| is_constant(operand))) {
+        // Neither what is in the upper half of a constant nor whose signs these are is said.
+        return Answer::Unclear;
     }
     let (clamped, omod) = case.modifier_bits();
     let read_vcc = case.instruction.implicit() & implicit::READS_VCC != 0;
