@@ -10,27 +10,72 @@ use rmcp_code::isa::format::{self, FIELDS, Format};
 /// Fills in the addresses of a draft and the registers and memory behind them; each lane has a place of its own
 /// where something is written, as nobody says which lane comes first.
 pub(crate) fn prepare(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
-    match draft.row.format {
+    let format = draft.row.format;
+    let words = match format {
+        Format::Ds => 4 * lanes,
+        Format::Global | Format::Flat | Format::Smem => MEMORY / 4,
+        Format::Mubuf if draft.row.slots > 0 => MEMORY / 4,
+        _ => return,
+    };
+    // What NaNs and denormals become in memory is not said: atomics of floats get others.
+    let name = draft.row.name();
+    let floats =
+        ["f32", "f64", "_fmin", "_fmax", "_fcmpswap"].iter().any(|word| name.contains(word));
+    if floats && random.chance(80) {
+        for register in &mut state.v {
+            register.iter_mut().for_each(|lane| *lane = ordinary(random));
+        }
+    }
+    let word = |random: &mut Random| if floats { ordinary(random) } else { random.interesting() };
+    let bytes = (0..words).flat_map(|_| word(random).to_le_bytes()).collect();
+    *(if format == Format::Ds { &mut state.lds } else { &mut state.memory }) = bytes;
+    match format {
         Format::Ds => {
-            state.lds = (0..4 * lanes).flat_map(|_| random.interesting().to_le_bytes()).collect();
-            shared(random, draft, state, lanes);
+            let places = shared(random, draft, state, lanes);
+            match_memory(random, draft, state, &places);
         }
         Format::Global | Format::Flat => {
-            state.memory =
-                (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
-            by_lane(random, draft, state, lanes);
+            let places = by_lane(random, draft, state, lanes);
+            match_memory(random, draft, state, &places);
         }
-        Format::Mubuf if draft.row.slots > 0 => {
-            state.memory =
-                (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
-            buffer(random, draft, state, lanes);
+        Format::Mubuf => {
+            let places = buffer(random, draft, state, lanes);
+            match_memory(random, draft, state, &places);
         }
-        Format::Smem => {
-            state.memory =
-                (0..MEMORY / 4).flat_map(|_| random.interesting().to_le_bytes()).collect();
-            scalar(random, draft, state);
+        _ => scalar(random, draft, state),
+    }
+}
+
+/// A float of ordinary size; as the upper half of a double it makes an ordinary double.
+fn ordinary(random: &mut Random) -> u32 {
+    random.word() & 0x807f_ffff | (random.below(50) + 100) << 23
+}
+
+/// Makes what is compared with memory the same in half of the lanes.
+fn match_memory(random: &mut Random, draft: &Draft, state: &mut State, places: &[usize]) {
+    let name = draft.row.name();
+    let ds = draft.row.format == Format::Ds;
+    let bytes = if ds { lds::element(name) } else { memory::element(name) };
+    let register = match draft.row.format {
+        // DS has it first, memory behind the data.
+        Format::Ds => field(draft, format::DATA0),
+        Format::Mubuf => field(draft, format::VDATA) + bytes / 4,
+        _ => field(draft, format::DATA0) + bytes / 4,
+    };
+    let address = field(draft, format::ADDR);
+    let meets = (register..register + bytes / 4).any(|at| at == address || at == address + 1);
+    if !name.contains("cmp") || meets {
+        return;
+    }
+    for (lane, &place) in places.iter().enumerate() {
+        for at in (0..bytes / 4).filter(|_| bytes == 8 || random.chance(50)) {
+            let from = if ds { &state.lds } else { &state.memory };
+            let Some(word) = from.get(place + 4 * at..place + 4 * at + 4) else { continue };
+            let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+            if bytes == 4 || lane % 2 == 0 {
+                state.v[register + at][lane] = word;
+            }
         }
-        _ => {}
     }
 }
 
@@ -56,7 +101,8 @@ fn shuffled(random: &mut Random, lanes: usize) -> Vec<u32> {
     order
 }
 
-fn shared(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
+fn shared(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) -> Vec<usize> {
+    let mut places = Vec::new();
     let name = draft.row.name();
     let bytes = lds::element(name) as u32;
     let align = bytes.next_power_of_two();
@@ -96,11 +142,14 @@ fn shared(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usiz
         for (lane, &place) in order.iter().enumerate() {
             let within = random.below(16 / align.min(16)) * align;
             state.v[address][lane] = (place * 16 + within.max(offset)) - offset;
+            places.push((place * 16 + within.max(offset)) as usize);
         }
     }
+    places
 }
 
-fn by_lane(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
+fn by_lane(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) -> Vec<usize> {
+    let mut places = Vec::new();
     let name = draft.row.name();
     let bytes = memory::element(name) as u32;
     // Atomics lie at multiples of their size, short loads and stores too; longer ones at multiples of four.
@@ -130,7 +179,7 @@ fn by_lane(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usi
         draft.set(format::SADDR, 125);
     }
     if addtid {
-        return;
+        return places;
     }
     let register =
         if scalar { field(draft, format::ADDR) } else { field(draft, format::ADDR).min(14) };
@@ -142,6 +191,7 @@ fn by_lane(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usi
             0
         });
         let target = DATA + 64 * u64::from(place) + within;
+        places.push((target - DATA) as usize);
         let value = target.wrapping_add_signed(-offset);
         if scalar {
             state.v[register][lane] = (value - base) as u32;
@@ -150,6 +200,7 @@ fn by_lane(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usi
             state.v[register + 1][lane] = (value >> 32) as u32;
         }
     }
+    places
 }
 
 /// A descriptor of all the memory as a raw buffer without a stride.
@@ -159,7 +210,7 @@ fn describe(state: &mut State, first: u32, base: u64, bytes: u32) {
     state.s[first as usize..first as usize + 4].copy_from_slice(&words);
 }
 
-fn buffer(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) {
+fn buffer(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usize) -> Vec<usize> {
     let name = draft.row.name();
     let bytes = memory::element(name) as u32;
     let align = if name.contains("atomic") { bytes } else { bytes.next_power_of_two().min(4) };
@@ -186,8 +237,9 @@ fn buffer(random: &mut Random, draft: &mut Draft, state: &mut State, lanes: usiz
     if !together {
         // `offen`: each lane has a place of its own.
         draft.bits(12, 1, 1);
-        keep_apart(random, draft, state, lanes, (added + offset, bytes, align));
+        return keep_apart(random, draft, state, lanes, (added + offset, bytes, align));
     }
+    Vec::new()
 }
 
 /// Gives each lane a place of its own.
@@ -197,14 +249,17 @@ fn keep_apart(
     state: &mut State,
     lanes: usize,
     (added, bytes, align): (u32, u32, u32),
-) {
+) -> Vec<usize> {
+    let mut places = Vec::new();
     let address = field(draft, format::ADDR);
     let room = (MEMORY as u32 - added - 16) / lanes as u32 / 8 * 8;
     for (lane, place) in shuffled(random, lanes).into_iter().enumerate() {
         let within = random.below((room - bytes) / align + 1) * align;
         // What is added is a multiple of the size as well.
         state.v[address][lane] = place * room + within;
+        places.push((place * room + within + added) as usize);
     }
+    places
 }
 
 fn scalar(random: &mut Random, draft: &mut Draft, state: &mut State) {
