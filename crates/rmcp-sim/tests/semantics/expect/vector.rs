@@ -422,6 +422,7 @@ fn write(
                 .loose
                 .extend([0, 16].map(|shift| half_of_pair(&blank(register, shift, Kind::F16, 0))));
         } else if loose && bits == ty.bits() {
+            let kind = if bits == 16 { Kind::F16 } else { kind };
             after.loose.push(blank(register, shift, kind, 0));
         } else if loose || nan_in_pair {
             // Part of a value that is not known bit by bit.
