@@ -292,6 +292,12 @@ template <class T> __device__ T sum_in_wave_xor(T value) {
     for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor(value, distance);
     return sum_of_halves(value);
 }
+/// clang 15 moves a permlane into a branch behind it, where the lanes that it reads are off.
+template <class T> __device__ void stay_here(T &value) {
+#if defined(__AMDGCN__)
+    asm volatile("" : "+v"(value));
+#endif
+}
 /// Without LDS: rows of 16 by DPP, the two rows of a half by permlanex16.
 __device__ int sum_in_wave_dpp(int value) {
 #if defined(__AMDGCN__)
@@ -300,6 +306,7 @@ __device__ int sum_in_wave_dpp(int value) {
     value += move_dpp<row_xmask | 4, true>(0, value);
     value += move_dpp<row_xmask | 8, true>(0, value);
     value += static_cast<int>(__builtin_amdgcn_permlanex16(value, value, 0x76543210, 0xfedcba98, false, false));
+    stay_here(value);
     return sum_of_halves(value);
 #else
     return sum_in_wave_xor(value);
@@ -313,6 +320,7 @@ __device__ float sum_in_wave_dpp(float value) {
     value += __int_as_float(move_dpp<row_xmask | 8, true>(0, __float_as_int(value)));
     const unsigned bits = __float_as_int(value);
     value += __int_as_float(static_cast<int>(__builtin_amdgcn_permlanex16(bits, bits, 0x76543210, 0xfedcba98, false, false)));
+    stay_here(value);
     return sum_of_halves(value);
 #else
     return sum_in_wave_xor(value);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// The rooms from the top floor down. A crate may use those on floors below its own, and no other.
 const FLOORS: [&[&str]; 8] = [
-    &["rmcp"],
+    &["rmcp", "rmcp-sim-preload"],
     &["rmcp-sim"],
     &["rmcp-report"],
     &["rmcp-diagnose"],

@@ -19,7 +19,9 @@ mod isa;
 mod layers;
 mod packages;
 mod real_tools;
+mod rocm;
 mod run;
+mod sim_soak;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -103,6 +105,15 @@ enum Command {
         #[arg(long)]
         rule: Option<String>,
     },
+    /// Run the HIP programs on the simulated card over and over, many at once, and kill some; half an hour
+    SimSoak {
+        /// Runs of the whole suite.
+        #[arg(long, default_value_t = 200)]
+        runs: u32,
+        /// Processes at once.
+        #[arg(long, default_value_t = 100)]
+        at_once: usize,
+    },
     /// Compare decoder and text with LLVM's, on code objects and on random words; installs it. Without arguments:
     /// on all code for gfx10 of public libraries, and a million random instructions for each target
     CheckIsa {
@@ -138,6 +149,7 @@ fn main() -> ExitCode {
         Command::Bench { log_mib } => bench::run(log_mib),
         Command::BenchScan { library } => bench_scan::run(library.as_deref()),
         Command::CorpusIsa { from } => corpus_isa::run(from.as_deref()),
+        Command::SimSoak { runs, at_once } => sim_soak::run(runs, at_once),
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),

@@ -1,6 +1,6 @@
 //! What `rmcp apply` writes, read by the real programs that will read it.
 
-use crate::run::{cargo, need_package};
+use crate::run::{cargo, need_packages};
 use anyhow::Result;
 
 /// Programs, and the Debian packages that hold them.
@@ -19,9 +19,7 @@ const TOOLS: [(&str, &str); 10] = [
 
 /// Installs what is missing and runs the tests that need it.
 pub(crate) fn run() -> Result<()> {
-    for (program, package) in TOOLS {
-        need_package(program, package)?;
-    }
+    need_packages(&TOOLS)?;
     let shown = ["--", "--ignored", "--nocapture"];
     for (package, test) in [("rmcp-change", "real_tools"), ("rmcp", "killed")] {
         cargo(&[&["test", "--package", package, "--test", test][..], &shown].concat())?;

@@ -63,7 +63,13 @@ fn exists(program: &str) -> bool {
 
 /// Makes sure that a program is there, from a Debian package of that name where it is not.
 pub(crate) fn need_package(program: &str, package: &str) -> Result<()> {
-    if exists(program) {
+    need_packages(&[(program, package)])
+}
+
+/// Makes sure that programs or files are there, from Debian packages where they are not.
+pub(crate) fn need_packages(parts: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&(&str, &str)> = parts.iter().filter(|(part, _)| !exists(part)).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
@@ -73,6 +79,8 @@ pub(crate) fn need_package(program: &str, package: &str) -> Result<()> {
         run(all[0], &all[1..])
     };
     install(&["apt-get", "update", "-qq"])?;
-    install(&["apt-get", "install", "-y", "-qq", "--no-install-recommends", package])
-        .with_context(|| format!("{program} is needed (Debian package {package})"))
+    let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    let quiet = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"];
+    install(&[&quiet[..], &packages].concat())
+        .with_context(|| format!("needed, of Debian's packages: {}", packages.join(" ")))
 }

@@ -1,5 +1,6 @@
 //! Everything that a change must pass.
 
+use crate::rocm;
 use crate::run::{cargo, cargo_output, run};
 use crate::{data, layers};
 use anyhow::Result;
@@ -12,6 +13,9 @@ pub(crate) fn test() -> Result<()> {
     layers::run()?;
     data::run()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
+    // The runtime that finds a simulated card, the compiler for its programs, and what shows it to them.
+    rocm::need()?;
+    cargo(&["build", "--package", "rmcp-sim-preload", "--quiet"])?;
     cargo(&["test", "--workspace", "--quiet"])
 }
 

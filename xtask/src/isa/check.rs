@@ -4,9 +4,10 @@ use super::probe::{Line, disassemble_file, disassemble_words, need_llvm};
 use super::random;
 use crate::packages::{Source, download, write_objects};
 use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSymbol};
 use rmcp_code::isa::format::Format;
 use rmcp_code::isa::{DecodeError, Instruction, Isa, Target, Wave, words_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Samples given to LLVM at a time: bounds the memory.
@@ -157,14 +158,45 @@ fn compare_file(path: &Path, only: Option<&str>, tally: &mut Tally) -> Result<()
     let target = target.with_context(|| format!("{}: {name} is not of gfx10", path.display()))?;
     let texts: Vec<(u64, Vec<u32>)> =
         object.text().map(|(address, bytes)| (address, words_of(bytes))).collect();
-    disassemble_file(target.name(), path, |line| {
+    let labels = labels(&bytes)?;
+    disassemble_file(target.name(), path, |mut line| {
         let part = texts.iter().find(|(address, words)| {
             (*address..address + 4 * words.len() as u64).contains(&line.offset)
         });
         if let Some((address, words)) = part {
+            let at = usize::try_from((line.offset - address) / 4).unwrap_or(0);
+            without_label(&mut line, words[at], &labels);
             tally.compare(Isa::of(target), Wave::Wave32, words, line.offset - address, &line);
         }
     })
+}
+
+/// The addresses of each symbol: assembly names its labels anew in each function.
+type Labels = HashMap<String, Vec<u64>>;
+
+fn labels(bytes: &[u8]) -> Result<Labels> {
+    let mut labels = Labels::new();
+    for symbol in object::File::parse(bytes)?.symbols() {
+        if let Ok(name) = symbol.name() {
+            labels.entry(name.to_owned()).or_default().push(symbol.address());
+        }
+    }
+    Ok(labels)
+}
+
+/// Writes a branch to a label as LLVM does where there is none: the distance in dwords, of 16 bits without a sign.
+/// `word` is the instruction: of labels of the same name, one that is where it goes is taken, if there is one.
+fn without_label(line: &mut Line, word: u32, labels: &Labels) {
+    let branch = line.text.split_once(' ').filter(|(name, _)| name.contains("branch"));
+    let Some((name, addresses)) = branch.and_then(|(name, label)| Some((name, labels.get(label)?)))
+    else {
+        return;
+    };
+    let distance = |address: &u64| (address.wrapping_sub(line.offset + 4) / 4) & 0xffff;
+    let goes_there = |address: &&u64| distance(address) == u64::from(word & 0xffff);
+    if let Some(address) = addresses.iter().find(goes_there).or(addresses.first()) {
+        line.text = format!("{name} {}", distance(address));
+    }
 }
 
 /// Returns whether LLVM's text of an instruction means nothing. No assembler writes any of these.

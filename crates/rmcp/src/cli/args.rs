@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rmcp::model::Reader;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Finds out why PyTorch on ROCm dies on a Radeon RX 5000 or 6000, and what works.
@@ -68,6 +69,12 @@ pub(crate) enum Command {
     /// databases and bare code objects. Exits with 0 where the card runs all of it, natively or through an
     /// override inside its instruction set, and with 1 where it does not.
     Scan(Scan),
+    /// Run a program of ROCm on a simulated Radeon, with the real runtime
+    ///
+    /// Shows an unmodified program a machine with a card that is not there, and runs its kernels on the processor.
+    /// What the card lacks and gets wrong is lacking and wrong here too. Exits as the program does.
+    #[command(after_help = "Example: rmcp sim --card rx5600xt -- rocminfo")]
+    Sim(Sim),
     /// Change this machine so that it can be taken back: shows every difference, and asks
     Apply(Apply),
     /// Take changes back: the old bytes, exactly
@@ -81,6 +88,9 @@ pub(crate) struct Doctor {
     /// Read this machine folder instead of the running machine.
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Take the machine to be one with this simulated card, such as rx5600xt, and the variables of this process.
+    #[arg(long, value_name = "CARD", conflicts_with_all = ["root", "record"])]
+    pub(crate) simulate: Option<String>,
     /// Take a log into account: a crash, or the kernel log from elsewhere (`-` for standard input).
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
@@ -131,6 +141,40 @@ pub(crate) struct Scan {
     /// Read headers of bundles alone: which targets there are, and no rules.
     #[arg(long, conflicts_with = "kernels")]
     pub(crate) quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sim {
+    /// A card to show, such as rx5600xt or gfx1010; several, or the same again, for more than one. An RX 5600 XT
+    /// where none is named.
+    #[arg(long, value_name = "CARD")]
+    pub(crate) card: Vec<String>,
+    /// Show which cards there are.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Make something go wrong the N-th time (from 0) that it could: aperture, illegal, trap, page-fault, ecc, hang,
+    /// reset, lost-interrupt, out-of-memory (from then on), slow-allocation or unload, at kernels whose name holds
+    /// KERNEL.
+    #[arg(long, value_name = "KIND@N[:KERNEL]")]
+    pub(crate) inject: Vec<String>,
+    /// Add a line of JSON to this file for each kernel, allocation, copy and fault.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Add what the driver would write to the kernel log to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kernel_log: Option<PathBuf>,
+    /// Threads of the processor for one queue's kernels; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Say at the end how much was run.
+    #[arg(long)]
+    pub(crate) counters: bool,
+    /// Do not say first that the card is simulated.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// The program and its arguments.
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -4,11 +4,13 @@ use crate::cli::Failure;
 use crate::cli::args::{Doctor, Format};
 use crate::cli::explain::open_log;
 use crate::cli::output::Output;
+use crate::cli::simulated_machine::simulated_machine;
 use crate::cli::write_recording::write_recording;
 use rmcp::model::{Diagnosis, ExitCode, HostFacts, Severity, Verdict};
 use rmcp::{Caller, InspectError, Inspection, Knowledge, diagnose, explain, inspect, record};
 use rmcp_report::{diagnosis_json, diagnosis_text};
 use std::path::Path;
+use tempfile::TempDir;
 
 pub(crate) fn run(arguments: &Doctor, output: &Output) -> Result<ExitCode, Failure> {
     let pythons = arguments
@@ -16,8 +18,9 @@ pub(crate) fn run(arguments: &Doctor, output: &Output) -> Result<ExitCode, Failu
         .iter()
         .map(|python| named_python(python, arguments.root.as_deref()))
         .collect::<Result<Vec<_>, _>>()?;
+    let simulated = arguments.simulate.as_deref().map(simulated_machine).transpose()?;
     let what = Inspection {
-        root: arguments.root.as_deref(),
+        root: simulated.as_ref().map(TempDir::path).or(arguments.root.as_deref()),
         pythons: &pythons,
         caller: Caller::from_process(),
     };

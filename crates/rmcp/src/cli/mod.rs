@@ -6,6 +6,8 @@ mod doctor;
 mod explain;
 mod output;
 mod scan;
+mod sim;
+mod simulated_machine;
 mod status;
 mod write_recording;
 
@@ -64,6 +66,7 @@ pub(crate) fn run() -> std::process::ExitCode {
         Command::Doctor(doctor) => doctor::run(doctor, &output),
         Command::Explain(explain) => explain::run(explain, &output),
         Command::Scan(scan) => scan::run(scan, &output),
+        Command::Sim(arguments) => sim::run(arguments, &output),
         Command::Apply(arguments) => change::apply(arguments, &output),
         Command::Undo(arguments) => status::undo(arguments, &output),
         Command::Status(arguments) => status::status(arguments, &output),
