@@ -345,8 +345,10 @@ fn swizzle(x: &mut Exec<'_>, op: &Op) -> Step {
 }
 
 /// `ds_append` and `ds_consume`: the number of lanes that are on is added to or taken from a counter.
+///
+/// Source: LLVM `llvm.amdgcn.ds.append.ll`: the pointer to LDS goes to M0 as it is.
 fn count<const ADD: bool>(x: &mut Exec<'_>, op: &Op) -> Step {
-    let at = (x.wave.scalars[M0] >> 16) as usize + offset(op);
+    let at = (x.wave.scalars[M0] & 0xffff) as usize + offset(op);
     let lanes = x.wave.mask(EXEC).count_ones();
     let [old] = x.read_lds::<1>(at);
     x.set_lds_word(at, if ADD { old.wrapping_add(lanes) } else { old.wrapping_sub(lanes) });

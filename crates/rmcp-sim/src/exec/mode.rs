@@ -53,6 +53,11 @@ impl Mode {
         self.bits & 15 == 0
     }
 
+    /// `IEEE`: signalling NaNs become quiet, and output modifiers do nothing.
+    pub(super) const fn is_ieee(self) -> bool {
+        self.bits >> 9 & 1 != 0
+    }
+
     /// `DX10_CLAMP`: clamping makes NaN 0.
     pub(super) const fn clamps_nan(self) -> bool {
         self.bits >> 8 & 1 != 0

@@ -109,6 +109,29 @@ macro_rules! extremes {
 extremes!(min32, max32, f32, quiet);
 extremes!(min64, max64, f64, quiet64);
 
+macro_rules! modal_extremes {
+    ($least:ident, $greatest:ident, $min:ident, $max:ident, $float:ty, $quiet:ident) => {
+        modal_extremes!(@one $least, $min, $float, $quiet);
+        modal_extremes!(@one $greatest, $max, $float, $quiet);
+    };
+    (@one $name:ident, $plain:ident, $float:ty, $quiet:ident) => {
+        /// The same as an instruction; in IEEE mode a signalling NaN wins and becomes quiet.
+        ///
+        /// Source: "RDNA 2 ISA" (AMD), `V_MIN_F32` and `V_MAX_F32`.
+        #[inline(always)]
+        pub(super) fn $name<const IEEE: bool>(a: $float, b: $float) -> $float {
+            if !IEEE {
+                return $plain(a, b);
+            }
+            let signals = |value: $float| $quiet(value).to_bits() != value.to_bits();
+            let second = if signals(b) { $quiet(b) } else { $plain(a, b) };
+            if signals(a) { $quiet(a) } else { second }
+        }
+    };
+}
+modal_extremes!(least32, greatest32, min32, max32, f32, quiet);
+modal_extremes!(least64, greatest64, min64, max64, f64, quiet64);
+
 /// Returns a NaN that an operation made of other numbers as the hardware makes it.
 #[inline(always)]
 pub(super) fn made(result: f32, a: f32, b: f32) -> f32 {

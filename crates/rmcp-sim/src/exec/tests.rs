@@ -207,11 +207,14 @@ fn signs_and_results_of_vop3() {
         .f(2, -5.0)
         .asm("v_add_f32_e64 v0, -v1, |v2|", &[0xd503_0200, 0x2002_0501])
         .is_f(0, 2.0);
-    bench()
-        .f(1, 3.0)
-        .f(2, -5.0)
-        .asm("v_mul_f32_e64 v0, v1, v2 mul:2", &[0xd508_0000, 0x0802_0501])
-        .is_f(0, -30.0);
+    // Output modifiers do nothing in IEEE mode and where denormal results are kept.
+    let mut b = bench();
+    b.f(1, 3.0).f(2, -5.0);
+    b.asm("v_mul_f32_e64 v0, v1, v2 mul:2", &[0xd508_0000, 0x0802_0501]).is_f(0, -15.0);
+    b.asm("s_setreg_imm32_b32 hwreg(HW_REG_MODE, 9, 1), 0x0", &[0xba80_0241, 0]);
+    b.asm("v_mul_f32_e64 v0, v1, v2 mul:2", &[0xd508_0000, 0x0802_0501]).is_f(0, -15.0);
+    b.asm("s_denorm_mode 12", &[0xbfa5_000c]);
+    b.asm("v_mul_f32_e64 v0, v1, v2 mul:2", &[0xd508_0000, 0x0802_0501]).is_f(0, -30.0);
     bench()
         .f(1, 3.0)
         .f(2, -5.0)

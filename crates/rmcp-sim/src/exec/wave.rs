@@ -285,23 +285,38 @@ impl Wave {
         }
     }
 
+    /// What `mul:2`, `mul:4` and `div:2` multiply with, `None` where they do nothing.
+    ///
+    /// Source: "RDNA 2 ISA" (AMD), "Output modifiers": they are ignored in IEEE mode and where denormal results
+    /// are kept. LLVM, `SIFoldOperands.cpp`, `isOMod`, makes none there.
+    fn factor(&self, op: &Op) -> Option<f32> {
+        let kind = match op.result {
+            Number::Flushed32 => FLUSH_32,
+            number => flush_bits(number),
+        };
+        let is_used = op.multiply != 0 && !self.mode.is_ieee() && self.mode.flushes_out & kind != 0;
+        is_used.then(|| [1.0, 2.0, 4.0, 0.5][usize::from(op.multiply & 3)])
+    }
+
     #[inline(never)]
     fn write_changed(&mut self, op: &Op, half: usize, mut lanes: Lanes) {
+        // A sum with 0 makes 0 of -0, as the modifiers do.
+        let factor = self.factor(op);
         match op.result {
-            Number::F32 | Number::Flushed32 => {
+            Number::F32 | Number::Flushed32 if factor.is_some() || op.clamp => {
                 for lane in &mut lanes.0 {
-                    let mut value = f32::from_bits(*lane);
-                    value *= [1.0, 2.0, 4.0, 0.5][usize::from(op.multiply & 3)];
+                    let value = f32::from_bits(*lane);
+                    let mut value = factor.map_or(value, |factor| value * factor + 0.0);
                     if op.clamp {
                         value = clamp32(value, self.mode.clamps_nan());
                     }
                     *lane = value.to_bits();
                 }
             }
-            Number::F16 if op.multiply != 0 || op.clamp => {
+            Number::F16 if factor.is_some() || op.clamp => {
                 for lane in &mut lanes.0 {
-                    let mut value = number::f32_of_half(*lane);
-                    value *= [1.0, 2.0, 4.0, 0.5][usize::from(op.multiply & 3)];
+                    let value = number::f32_of_half(*lane);
+                    let mut value = factor.map_or(value, |factor| value * factor + 0.0);
                     if op.clamp {
                         value = clamp32(value, self.mode.clamps_nan());
                     }
@@ -349,10 +364,11 @@ impl Wave {
             high.0[lane] = (wide[lane] >> 32) as u32;
         }
         if op.commit == Commit::Other || op.flush & self.mode.flushes_out != 0 {
+            let factor = self.factor(op).map(f64::from);
             for lane in 0..32 {
                 let bits = u64::from(low.0[lane]) | u64::from(high.0[lane]) << 32;
-                let mut value = f64::from_bits(bits);
-                value *= [1.0, 2.0, 4.0, 0.5][usize::from(op.multiply & 3)];
+                let value = f64::from_bits(bits);
+                let mut value = factor.map_or(value, |factor| value * factor + 0.0);
                 if op.clamp {
                     value = if value.is_nan() && self.mode.clamps_nan() {
                         0.0

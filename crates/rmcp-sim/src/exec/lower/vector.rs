@@ -128,7 +128,11 @@ impl Reader<'_> {
         number: Number,
     ) -> Result<Source, FaultKind> {
         let mut source = self.source(slot, number)?;
-        source.flush = flush_bits(number);
+        // A denormal has a class of its own, whatever the mode is.
+        // Source: LLVM takes zeros and denormals for a zero that is asked for as a class where inputs are flushed
+        // (`ValueTracking.cpp`, `fcmpToClassTest`), which only makes sense if the class sees both.
+        let is_class = self.instruction.name().contains("_class_");
+        source.flush = if is_class { 0 } else { flush_bits(number) };
         let mut signs = |negative: u32, absolute: u32| {
             source.change |= if self.is_live(negative) { NEGATE } else { 0 };
             source.change |= if self.is_live(absolute) { ABSOLUTE } else { 0 };
@@ -151,6 +155,11 @@ impl Reader<'_> {
             Format::Vop3p if self.instruction.name().starts_with("v_fma_mix") => {
                 signs(61 + n, 8 + n);
                 self.mixed(op, slot, n, next, &mut source)?;
+            }
+            // The third source of a dot product has 32 bits, and one sign at most.
+            Format::Vop3p if self.instruction.name().starts_with("v_dot") && n == 2 => {
+                let signs = self.instruction.name() == "v_dot2_f32_f16" && self.is_live(63);
+                source.change |= if signs { NEGATE } else { 0 };
             }
             Format::Vop3p => self.packed(n, &mut source),
             Format::Vop1Dpp | Format::Vop2Dpp if slot.field == format::X_SRC0 => {

@@ -6,10 +6,10 @@
 //!
 //! Source: "RDNA 2 Instruction Set Architecture" (AMD), chapter "Instructions".
 
-use super::{floats, map1, words};
+use super::{by_mode, floats, map1, words};
 use crate::exec::exec_state::Exec;
 use crate::exec::lower::{Table, add};
-use crate::exec::number::{NAN, made, max32, min32, quiet, scale32};
+use crate::exec::number::{NAN, greatest32, least32, made, quiet, scale32};
 use crate::exec::op::{Handler, Number, Op, Step};
 use crate::exec::wave::{Lanes, ZERO};
 
@@ -53,10 +53,17 @@ fn fma(x: &mut Exec<'_>, op: &Op) -> Step {
     Step::Next
 }
 
-/// Not fused: `v_mad_f32` rounds the product.
+/// Not fused: `v_mad_f32` rounds the product, and keeps no denormal there either.
+///
+/// Source: LLVM `ISDOpcodes.h`, `FMAD`: the result of the operations rounded one by one, which flush.
 #[inline(always)]
 fn mad(a: f32, b: f32, c: f32) -> f32 {
-    let product = made(a * b, a, b);
+    sum(made(a * b, a, b), c)
+}
+
+#[inline(always)]
+fn sum(product: f32, c: f32) -> f32 {
+    let product = if product.is_subnormal() { 0_f32.copysign(product) } else { product };
     made(product + c, product, c)
 }
 
@@ -73,11 +80,12 @@ fn legacy_fma(a: f32, b: f32, c: f32) -> f32 {
 
 /// The middle one; with a NaN the least of the others.
 #[inline(always)]
-pub(super) fn median(a: f32, b: f32, c: f32) -> f32 {
+pub(super) fn median<const IEEE: bool>(a: f32, b: f32, c: f32) -> f32 {
+    let (least, greatest) = (least32::<IEEE>, greatest32::<IEEE>);
     if a.is_nan() || b.is_nan() || c.is_nan() {
-        return min32(min32(a, b), c);
+        return least(least(a, b), c);
     }
-    max32(min32(a, b), min32(max32(a, b), c))
+    greatest(least(a, b), least(greatest(a, b), c))
 }
 
 /// What is behind the point, less than 1.
@@ -158,11 +166,17 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_subrev_f32", floats!(|a, b| made(b - a, a, b))),
         ("v_mul_f32", floats!(|a, b| made(a * b, a, b))),
         ("v_mul_legacy_f32", floats!(|a, b| legacy(a, b))),
-        ("v_min_f32", floats!(|a, b| min32(a, b))),
-        ("v_max_f32", floats!(|a, b| max32(a, b))),
-        ("v_min3_f32", floats!(|a, b, c| min32(min32(a, b), c))),
-        ("v_max3_f32", floats!(|a, b, c| max32(max32(a, b), c))),
-        ("v_med3_f32", floats!(|a, b, c| median(a, b, c))),
+        ("v_min_f32", by_mode!(|IEEE| floats!(|a, b| least32::<IEEE>(a, b)))),
+        ("v_max_f32", by_mode!(|IEEE| floats!(|a, b| greatest32::<IEEE>(a, b)))),
+        (
+            "v_min3_f32",
+            by_mode!(|IEEE| floats!(|a, b, c| least32::<IEEE>(least32::<IEEE>(a, b), c))),
+        ),
+        (
+            "v_max3_f32",
+            by_mode!(|IEEE| floats!(|a, b, c| greatest32::<IEEE>(greatest32::<IEEE>(a, b), c))),
+        ),
+        ("v_med3_f32", by_mode!(|IEEE| floats!(|a, b, c| median::<IEEE>(a, b, c)))),
         ("v_fma_f32", fma),
         ("v_fmac_f32", fma),
         ("v_fmamk_f32", fma),
@@ -207,8 +221,8 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_mac_f32", floats!(|a, b, c| mad(a, b, c))),
         ("v_madmk_f32", floats!(|a, b, c| mad(a, b, c))),
         ("v_madak_f32", floats!(|a, b, c| mad(a, b, c))),
-        ("v_mad_legacy_f32", floats!(|a, b, c| legacy(a, b) + c)),
-        ("v_mac_legacy_f32", floats!(|a, b, c| legacy(a, b) + c)),
+        ("v_mad_legacy_f32", floats!(|a, b, c| sum(legacy(a, b), c))),
+        ("v_mac_legacy_f32", floats!(|a, b, c| sum(legacy(a, b), c))),
     ];
     add(table, Number::Flushed32, Number::Flushed32, 0, flushed);
 }

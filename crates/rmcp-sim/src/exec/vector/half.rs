@@ -2,11 +2,11 @@
 //! rounding it gives the correctly rounded one.
 
 use super::float::{cosine, fraction, median, sine};
-use super::words;
+use super::{by_mode, words};
 use crate::exec::exec_state::Exec;
 use crate::exec::lower::{Table, add};
 use crate::exec::number::{
-    f32_of_half, half_is_nan, half_of_f32, half_of_f64, max32, min32, split64,
+    f32_of_half, greatest32, half_is_nan, half_of_f32, half_of_f64, least32, split64,
 };
 use crate::exec::op::{Handler, Number, Op};
 
@@ -98,11 +98,17 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_sub_f16", halves!(|a, b| a - b)),
         ("v_subrev_f16", halves!(|a, b| b - a)),
         ("v_mul_f16", halves!(|a, b| a * b)),
-        ("v_min_f16", halves!(|a, b| min32(a, b))),
-        ("v_max_f16", halves!(|a, b| max32(a, b))),
-        ("v_min3_f16", halves!(|a, b, c| min32(min32(a, b), c))),
-        ("v_max3_f16", halves!(|a, b, c| max32(max32(a, b), c))),
-        ("v_med3_f16", halves!(|a, b, c| median(a, b, c))),
+        ("v_min_f16", by_mode!(|IEEE| halves!(|a, b| least32::<IEEE>(a, b)))),
+        ("v_max_f16", by_mode!(|IEEE| halves!(|a, b| greatest32::<IEEE>(a, b)))),
+        (
+            "v_min3_f16",
+            by_mode!(|IEEE| halves!(|a, b, c| least32::<IEEE>(least32::<IEEE>(a, b), c))),
+        ),
+        (
+            "v_max3_f16",
+            by_mode!(|IEEE| halves!(|a, b, c| greatest32::<IEEE>(greatest32::<IEEE>(a, b), c))),
+        ),
+        ("v_med3_f16", by_mode!(|IEEE| halves!(|a, b, c| median::<IEEE>(a, b, c)))),
         ("v_fma_f16", words!(|a, b, c| fma(a, b, c))),
         ("v_fmac_f16", words!(|a, b, c| fma(a, b, c))),
         ("v_fmamk_f16", words!(|a, b, c| fma(a, b, c))),

@@ -61,7 +61,24 @@ macro_rules! floats {
         })
     };
 }
-use {floats, words};
+
+/// One handler for IEEE mode and one otherwise.
+macro_rules! by_mode {
+    (|$ieee:ident| $handler:expr) => {
+        (|x: &mut Exec<'_>, op: &Op| {
+            if x.wave.mode.is_ieee() {
+                const $ieee: bool = true;
+                let run: Handler = $handler;
+                run(x, op)
+            } else {
+                const $ieee: bool = false;
+                let run: Handler = $handler;
+                run(x, op)
+            }
+        }) as Handler
+    };
+}
+use {by_mode, floats, words};
 
 #[inline(always)]
 fn map1(x: &mut Exec<'_>, op: &Op, f: impl Fn(u32) -> u32) -> Step {

@@ -7,10 +7,11 @@
 
 use super::float::fused;
 use super::half::fma;
-use super::words;
+use super::{by_mode, words};
 use crate::exec::exec_state::Exec;
 use crate::exec::lower::{Table, add};
-use crate::exec::number::{f32_of_half, half_of_f32, max32, min32};
+use crate::exec::mode::FLUSH_16_64;
+use crate::exec::number::{f32_of_half, greatest32, half_of_f32, least32};
 use crate::exec::op::{Handler, Number, Op, Step};
 use crate::exec::wave::{Lanes, ZERO};
 
@@ -25,9 +26,61 @@ fn each3(a: u32, b: u32, c: u32, f: impl Fn(u32, u32, u32) -> u32) -> u32 {
     f(a & 0xffff, b & 0xffff, c & 0xffff) & 0xffff | f(a >> 16, b >> 16, c >> 16) << 16
 }
 
+/// Does something with pairs of 16-bit floats, and what the mode asks for with denormals and NaNs.
 #[inline(always)]
-fn floats(a: u32, b: u32, f: impl Fn(f32, f32) -> f32) -> u32 {
-    each(a, b, |a, b| half_of_f32(f(f32_of_half(a), f32_of_half(b))))
+fn pairs<const CLAMP: bool>(x: &mut Exec<'_>, op: &Op, f: impl Fn(u32, u32, u32) -> u32) -> Step {
+    let mode = x.wave.mode;
+    let (flushes_in, flushes_out) =
+        (mode.flushes_in & FLUSH_16_64 != 0, mode.flushes_out & FLUSH_16_64 != 0);
+    let without = |flushes: bool, half: u32| {
+        if flushes && half & 0x7c00 == 0 { half & 0x8000 } else { half }
+    };
+    for half in 0..x.wave.halves {
+        let [a, b, c] = [0, 1, 2].map(|source| x.wave.lanes_of(op, source, half));
+        let mut result = ZERO;
+        for lane in 0..32 {
+            result.0[lane] = each3(a.0[lane], b.0[lane], c.0[lane], |a, b, c| {
+                let [a, b, c] = [a, b, c].map(|half| without(flushes_in, half));
+                let value = f(a, b, c);
+                let value = if CLAMP { clamped(value, mode.clamps_nan()) } else { value };
+                without(flushes_out, value)
+            });
+        }
+        x.wave.write(op, half, &result);
+    }
+    Step::Next
+}
+
+/// The names of an instruction of pairs, plain and clamped, and its handlers.
+macro_rules! pairs {
+    ($name:literal, |$a:ident, $b:ident| $e:expr) => {
+        pairs!($name, |a, b, _c| {
+            let ($a, $b) = (f32_of_half(a), f32_of_half(b));
+            half_of_f32($e)
+        })
+    };
+    ($name:literal, |$a:ident, $b:ident, $c:ident| $e:expr) => {
+        [
+            ($name, (|x, op| pairs::<false>(x, op, |$a, $b, $c| $e)) as Handler),
+            (concat!($name, "!"), (|x, op| pairs::<true>(x, op, |$a, $b, $c| $e)) as Handler),
+        ]
+    };
+    (@mode $name:literal, $f:ident) => {
+        [
+            (
+                $name,
+                by_mode!(|IEEE| |x, op| pairs::<false>(x, op, |a, b, _| {
+                    half_of_f32($f::<IEEE>(f32_of_half(a), f32_of_half(b)))
+                })),
+            ),
+            (
+                concat!($name, "!"),
+                by_mode!(|IEEE| |x, op| pairs::<true>(x, op, |a, b, _| {
+                    half_of_f32($f::<IEEE>(f32_of_half(a), f32_of_half(b)))
+                })),
+            ),
+        ]
+    };
 }
 
 #[inline(always)]
@@ -35,12 +88,11 @@ fn signed(value: u32) -> i32 {
     i32::from(value as i16)
 }
 
-/// Numbers from 0 to 1 as they are, and what is outside or no number at the nearer end.
-fn clamped(packed: u32) -> u32 {
-    each(packed, 0, |half, _| {
-        let value = f32_of_half(half);
-        half_of_f32(if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) })
-    })
+/// A number from 0 to 1 as it is, and one outside at the nearer end; a NaN as the mode says.
+#[inline(always)]
+fn clamped(half: u32, nan_to_zero: bool) -> u32 {
+    let value = f32_of_half(half);
+    half_of_f32(if value.is_nan() && nan_to_zero { 0.0 } else { value.clamp(0.0, 1.0) })
 }
 
 fn short(value: i64) -> u32 {
@@ -123,17 +175,6 @@ fn mix_to_half(x: &mut Exec<'_>, op: &Op) -> Step {
 /// Adds the packed instructions.
 pub(super) fn add_to(table: &mut Table) {
     let rows: &[(&'static str, Handler)] = &[
-        ("v_pk_add_f16", words!(|a, b| floats(a, b, |a, b| a + b))),
-        ("v_pk_add_f16!", words!(|a, b| clamped(floats(a, b, |a, b| a + b)))),
-        ("v_pk_mul_f16", words!(|a, b| floats(a, b, |a, b| a * b))),
-        ("v_pk_mul_f16!", words!(|a, b| clamped(floats(a, b, |a, b| a * b)))),
-        ("v_pk_min_f16", words!(|a, b| floats(a, b, min32))),
-        ("v_pk_min_f16!", words!(|a, b| clamped(floats(a, b, min32)))),
-        ("v_pk_max_f16", words!(|a, b| floats(a, b, max32))),
-        ("v_pk_max_f16!", words!(|a, b| clamped(floats(a, b, max32)))),
-        ("v_pk_fma_f16", words!(|a, b, c| each3(a, b, c, fma))),
-        ("v_pk_fma_f16!", words!(|a, b, c| clamped(each3(a, b, c, fma)))),
-        ("v_pk_fmac_f16", words!(|a, b, c| each3(a, b, c, fma))),
         ("v_pk_mul_lo_u16", words!(|a, b| each(a, b, u32::wrapping_mul))),
         ("v_pk_add_u16", words!(|a, b| each(a, b, u32::wrapping_add))),
         ("v_pk_add_u16!", words!(|a, b| each(a, b, |a, b| (a + b).min(0xffff)))),
@@ -197,6 +238,16 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_dot8_u32_u4!", words!(|a, b, c| add_unsigned(nibbles(a, b, i64::from), c, true))),
     ];
     add(table, Number::Bits, Number::Bits, 0, rows);
+    for rows in [
+        pairs!("v_pk_add_f16", |a, b| a + b),
+        pairs!("v_pk_mul_f16", |a, b| a * b),
+        pairs!(@mode "v_pk_min_f16", least32),
+        pairs!(@mode "v_pk_max_f16", greatest32),
+        pairs!("v_pk_fma_f16", |a, b, c| fma(a, b, c)),
+        pairs!("v_pk_fmac_f16", |a, b, c| fma(a, b, c)),
+    ] {
+        add(table, Number::Bits, Number::Bits, 0, &rows);
+    }
     let dots: &[(&'static str, Handler)] = &[
         ("v_dot2_f32_f16", words!(|a, b, c| dot2(a, b, c))),
         ("v_dot2c_f32_f16", words!(|a, b, c| dot2(a, b, c))),

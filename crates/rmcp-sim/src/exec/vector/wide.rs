@@ -5,10 +5,10 @@
 //!
 //! Source: "RDNA 2 Instruction Set Architecture" (AMD), chapter "Instructions".
 
-use super::map_wide;
+use super::{by_mode, map_wide};
 use crate::exec::exec_state::Exec;
 use crate::exec::lower::{Table, add};
-use crate::exec::number::{made64, max64, min64, quiet64, scale64, split64};
+use crate::exec::number::{greatest64, least64, made64, quiet64, scale64, split64};
 use crate::exec::op::{Handler, Number, Op, Step};
 use crate::exec::wave::ZERO;
 
@@ -232,7 +232,8 @@ const TWO_OVER_PI: [u32; 38] = [
     0x6bfb_5fb1,
     0x1f8d_5d08,
     0x5603_3046,
-    0xfc7b_6bab,
+    // The last 17 bits that there are.
+    0xfc7b_0000,
 ];
 
 fn reduction(value: u64, segment: u32) -> u64 {
@@ -259,8 +260,8 @@ pub(super) fn add_to(table: &mut Table) {
     let rows: &[(&'static str, Handler)] = &[
         ("v_add_f64", doubles!(|a, b| made64(a + b, a, b))),
         ("v_mul_f64", doubles!(|a, b| made64(a * b, a, b))),
-        ("v_min_f64", doubles!(|a, b| min64(a, b))),
-        ("v_max_f64", doubles!(|a, b| max64(a, b))),
+        ("v_min_f64", by_mode!(|IEEE| doubles!(|a, b| least64::<IEEE>(a, b)))),
+        ("v_max_f64", by_mode!(|IEEE| doubles!(|a, b| greatest64::<IEEE>(a, b)))),
         ("v_fma_f64", doubles!(|a, b, c| fused(a, b, c))),
         ("v_trunc_f64", doubles!(|a| quiet64(a.trunc()))),
         ("v_ceil_f64", doubles!(|a| quiet64(a.ceil()))),
@@ -298,8 +299,9 @@ pub(super) fn add_to(table: &mut Table) {
         ("v_mad_i64_i32", |x, op| {
             product_and_sum(x, op, |a, b, c| {
                 let product = i64::from(a.cast_signed()) * i64::from(b.cast_signed());
-                let (sum, overflow) = product.overflowing_add(c.cast_signed());
-                (sum.cast_unsigned(), overflow)
+                let sum = i128::from(product) + i128::from(c.cast_signed());
+                // The mask of lanes is the 65th bit of the sum, which is its sign.
+                (sum as u64, sum < 0)
             })
         }),
         ("v_qsad_pk_u16_u8", quads::<false>),
