@@ -79,10 +79,14 @@ const OVERRIDDEN: Machine = Machine {
 const MACHINES: [Machine; 3] = [NATIVE, RDNA2, OVERRIDDEN];
 
 /// How a program is started on a machine.
-fn on<'a>(machine: &Machine, command: Vec<String>, seconds: u64) -> Program<'a> {
+fn on(machine: &Machine, command: Vec<String>, seconds: u64) -> Program {
     Program {
         card: Some(machine.card),
-        variables: machine.variables.to_vec(),
+        variables: machine
+            .variables
+            .iter()
+            .map(|&(name, value)| (name, value.to_owned()))
+            .collect(),
         command,
         limit: Duration::from_secs(seconds),
     }
@@ -134,6 +138,7 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
     hip(&system, &mut report)?;
     if suite.libraries {
         rocblas::run(&system, &mut report, &versions)?;
+        miopen::run(&system, &mut report, &versions)?;
     }
     let seconds = report.start.elapsed().as_secs();
     let failed = &report.failed;

@@ -66,10 +66,10 @@ pub(super) enum End {
 
 /// A program in the system and what it runs on.
 #[derive(Debug, Clone)]
-pub(super) struct Program<'a> {
+pub(super) struct Program {
     /// The simulated card; none runs without the simulator.
-    pub(super) card: Option<&'a str>,
-    pub(super) variables: Vec<(&'a str, &'a str)>,
+    pub(super) card: Option<&'static str>,
+    pub(super) variables: Vec<(&'static str, String)>,
     pub(super) command: Vec<String>,
     pub(super) limit: Duration,
 }
@@ -123,7 +123,7 @@ impl System {
     }
 
     /// Runs a program, with processes and mounts of its own: what it leaves behind ends with it.
-    pub(super) fn run(&self, program: &Program<'_>) -> Result<Said> {
+    pub(super) fn run(&self, program: &Program) -> Result<Said> {
         let seconds = program.limit.as_secs().max(1).to_string();
         // The shell stays, as the first process of its own: `timeout` refuses to be that.
         let script =
@@ -139,9 +139,11 @@ impl System {
             .env("LC_ALL", "C.UTF-8");
         if let Some(card) = program.card {
             command.arg(format!("/{PROGRAMS}/rmcp"));
-            command.args(["--quiet", "sim", "--card", card, "--"]);
+            command.args(["sim", "--quiet", "--card", card, "--"]);
         }
-        command.args(&program.command).envs(program.variables.iter().copied());
+        command
+            .args(&program.command)
+            .envs(program.variables.iter().map(|(name, value)| (name, value)));
         let start = Instant::now();
         let output = command.stdin(Stdio::null()).output().context("start unshare")?;
         let end = match (output.status.code(), output.status.signal()) {
@@ -154,6 +156,11 @@ impl System {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         Ok(Said { text, end, time: start.elapsed() })
+    }
+
+    /// Where a path of the system is on this machine.
+    pub(super) fn path(&self, inside: &str) -> PathBuf {
+        self.root.join(inside)
     }
 
     /// Versions of packages of the system.

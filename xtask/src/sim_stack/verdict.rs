@@ -16,6 +16,8 @@ pub(super) enum Verdict {
     PageFault,
     /// MIOpen does not offer this solver here.
     NotOffered,
+    /// The source of its kernel is not in the package.
+    NoSource(String),
     /// The simulator does not know this instruction or call.
     Gap(String),
     /// It was stopped when its time was over.
@@ -32,6 +34,7 @@ impl fmt::Display for Verdict {
             Self::Abort(code) => write!(f, "**{code}**"),
             Self::PageFault => f.write_str("**page fault**"),
             Self::NotOffered => f.write_str("not offered"),
+            Self::NoSource(name) => write!(f, "its source is not packaged: {name}"),
             Self::Gap(text) => write!(f, "gap of the simulator: `{text}`"),
             Self::TimeOver => f.write_str("time over"),
             Self::Ended(text) => f.write_str(text),
