@@ -4,7 +4,6 @@ use super::system::{Program, Said, System};
 use super::verdict::Verdict;
 use super::{MACHINES, Machine, Report, on};
 use anyhow::{Context as _, Result};
-use std::time::Duration;
 
 /// Where Debian has the driver.
 const DRIVER: &str = "/usr/libexec/rocm/libmiopen1-tests/MIOpenDriver";
@@ -198,6 +197,7 @@ fn give_compiler(system: &System) -> Result<()> {
 mod tests {
     use super::super::system::End;
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn solvers_are_listed_and_judged() {
