@@ -610,8 +610,12 @@ template <class T> void roundings() {
     same("rounding", name + " ceil", run1<T>(Ceil{}, x), host1<T>([](T v) { return std::ceil(v); }, x));
     same("rounding", name + " trunc", run1<T>(Trunc{}, x), host1<T>([](T v) { return std::trunc(v); }, x));
     same("rounding", name + " rint", run1<T>(Rint{}, x), host1<T>([](T v) { return std::rint(v); }, x));
-    // clang's expansion adds 0 or 1 to what it has cut off, so a zero loses its sign.
-    same("rounding", name + " round", run1<T>(Round{}, x), host1<T>([](T v) { return std::round(v) + T(0); }, x));
+    // Up to clang 15 the expansion adds 0 or 1 to what it has cut off, so a zero loses its sign; later ones keep it. Either is let pass.
+    const auto without_sign = [](std::vector<T> values) {
+        for (T &value : values) value += T(0);
+        return values;
+    };
+    same("rounding", name + " round", without_sign(run1<T>(Round{}, x)), host1<T>([](T v) { return std::round(v) + T(0); }, x));
     const auto a = magnitudes<T>(3001, -10, 20, 38), b = magnitudes<T>(3001, -10, 10, 39);
     same("rounding", name + " fmod", run2<T>(Fmod{}, a, b), host2<T>([](T v, T w) { return std::fmod(v, w); }, a, b));
 }

@@ -22,6 +22,7 @@ mod real_tools;
 mod rocm;
 mod run;
 mod sim_soak;
+mod sim_stack;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -75,6 +76,16 @@ enum Command {
     RealTools,
     /// Change a Debian of its own, in a chroot and under QEMU, and see the kernel's words come and go; needs root
     Boot,
+    /// Run the real ROCm of a newer Debian, up to MIOpen and rocBLAS, on simulated cards, and print what each solver did;
+    /// makes a root file system of it once, needs root and about 4 GB below `target/`
+    SimStack {
+        /// Debian's suite: sid or trixie.
+        #[arg(default_value = "sid")]
+        suite: String,
+        /// Only the steps with this in their name.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Fuzz every parser of hostile input
     Fuzz {
         /// One target; all where none is named.
@@ -152,6 +163,7 @@ fn main() -> ExitCode {
         Command::SimSoak { runs, at_once } => sim_soak::run(runs, at_once),
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),
+        Command::SimStack { suite, only } => sim_stack::run(&suite, only.as_deref()),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::GenIsa => isa::generate(),
         Command::MakeObjects => isa::make_objects(),

@@ -64,16 +64,22 @@ pub(crate) fn download(source: &Source, start: &str, folder: &Path) -> Result<Pa
     find(folder, start)?.with_context(|| format!("{program} downloaded no {start}"))
 }
 
-/// An apt with lists and sources of its own below `folder`, for the suite unstable on the server that this machine has
-/// Debian from.
-fn apt_of_unstable(folder: &Path) -> Result<Command> {
+/// Returns the server that this machine has Debian from.
+pub(crate) fn debian_server() -> Result<String> {
     let targets = Command::new("apt-get")
         .args(["indextargets", "--format", "$(REPO_URI)"])
         .args(["Created-By: Packages", "Origin: Debian", "Label: Debian"])
         .output()
         .context("start apt-get")?;
-    let servers = String::from_utf8_lossy(&targets.stdout).into_owned();
+    let servers = String::from_utf8_lossy(&targets.stdout);
     let server = servers.lines().next().context("apt knows no server of Debian's main archive")?;
+    Ok(server.to_owned())
+}
+
+/// An apt with lists and sources of its own below `folder`, for the suite unstable on the server that this machine has
+/// Debian from.
+fn apt_of_unstable(folder: &Path) -> Result<Command> {
+    let server = debian_server()?;
     for empty in ["lists/partial", "cache/archives/partial"] {
         std::fs::create_dir_all(folder.join(empty))?;
     }

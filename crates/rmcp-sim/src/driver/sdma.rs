@@ -23,15 +23,26 @@ mod op {
 /// Words of the longest packet that is read.
 const LONGEST: usize = 15;
 
+/// Bits of a copy's length: the engines of RDNA1 have 22, those of RDNA2 30, and from ROCr 5.5 on the runtime uses them.
+/// Where it takes an RDNA1 card for another, a copy of more than 4 MiB is therefore cut short.
+///
+/// Source: `navi10_sdma_pkt_open.h`, `SDMA_PKT_COPY_LINEAR_COUNT_count_mask`; ROCr `GpuAgent::CreateBlitSdma`,
+/// `copy_size_overrides`.
+const LENGTH_OF_RDNA1: u32 = 0x003f_ffff;
+const LENGTH_OF_RDNA2: u32 = 0x3fff_ffff;
+
 /// A copy engine's queue.
 #[derive(Debug)]
 pub(crate) struct Sdma {
     driver: &'static Driver,
     ring: Ring,
+    /// Bits of a copy's length.
+    most: u32,
     dead: bool,
 }
 
 /// Why a packet ends the queue.
+#[derive(Debug, PartialEq, Eq)]
 enum Failure {
     /// An address that is not mapped.
     Address { va: u64, write: bool },
@@ -41,7 +52,9 @@ enum Failure {
 
 impl Sdma {
     pub(crate) fn new(driver: &'static Driver, ring: Ring) -> Self {
-        Self { driver, ring, dead: false }
+        let rdna2 = driver.cards()[ring.card].target.starts_with("gfx103");
+        let most = if rdna2 { LENGTH_OF_RDNA2 } else { LENGTH_OF_RDNA1 };
+        Self { driver, ring, most, dead: false }
     }
 
     /// Takes one packet.
@@ -64,6 +77,10 @@ impl Sdma {
                 self.dead = true;
                 match failure {
                     Failure::Address { va, write } => {
+                        let does = if write { "writing" } else { "reading" };
+                        let what =
+                            format!("page fault {does} {va:#x} by copy packet {:#010x}", words[0]);
+                        self.driver.record.fault(&what, "SDMA", self.ring.number);
                         self.driver.page_fault(self.ring, va, write, "SDMA");
                     }
                     Failure::Packet(word) => {
@@ -112,8 +129,7 @@ impl Sdma {
         Ok(match words[0] & 0xff {
             op::NOP => 1 + u64::from(words[0] >> 16 & 0x3fff),
             op::COPY if sub == 0 => {
-                // 22 bits on RDNA1; ROCr never asks for more at once.
-                let bytes = u64::from(words[1] & 0x3f_ffff) + 1;
+                let bytes = u64::from(words[1] & self.most) + 1;
                 self.copy(address(5), address(3), bytes)?;
                 7
             }
@@ -129,6 +145,12 @@ impl Sdma {
                 self.driver.events.set(words[1] & 0x0fff_ffff);
                 2
             }
+            // Without bit 31 it waits for a register of the card, and by function 0 for no value of it: so the runtime
+            // has the host's writes arrive before what follows (`SDMA_PKT_HDP_FLUSH`). Here they are there at once.
+            op::POLL_REGMEM if words[0] >> 31 == 0 => match words[0] >> 28 & 7 {
+                0 => 6,
+                _ => return Err(Failure::Packet(words[0])),
+            },
             op::POLL_REGMEM => {
                 let value = self.word32(address(1))?.load(Ordering::Acquire) & words[4];
                 let holds = match words[0] >> 28 & 7 {
@@ -211,5 +233,76 @@ impl Sdma {
             self.copy(to, from, element * width)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::abi::{flag, queue_type};
+    use crate::settings::Settings;
+
+    /// A copy engine whose ring nobody writes to: packets are handed to it.
+    fn engine(card: &str) -> Sdma {
+        let settings = Settings { cards: vec![card.to_owned()], ..Settings::default() };
+        let driver: &'static Driver = Box::leak(Box::new(Driver::new(&settings).unwrap()));
+        let ring = Ring {
+            number: 0,
+            card: 0,
+            queue_type: queue_type::SDMA,
+            base: 0,
+            bytes: 4096,
+            read: 0,
+            write: 0,
+        };
+        Sdma::new(driver, ring)
+    }
+
+    fn packet(words: &[u32]) -> [u32; LONGEST] {
+        let mut packet = [0; LONGEST];
+        packet[..words.len()].copy_from_slice(words);
+        packet
+    }
+
+    #[test]
+    fn a_flush_of_the_hosts_writes_waits_for_nothing() {
+        // The words of ROCr's `hdp_flush_cmd`.
+        assert_eq!(engine("rx6700xt").run(&packet(&[8, 0, 0x8000_0000, 0, 0, 0])), Ok(6));
+        let equal = 8 | 3 << 28;
+        let other = engine("rx6700xt").run(&packet(&[equal, 0x40, 0, 1, 1, 0]));
+        assert_eq!(other, Err(Failure::Packet(equal)));
+    }
+
+    #[test]
+    fn polling_memory_that_is_not_there_is_a_fault() {
+        let poll = 8 | 3 << 28 | 1 << 31;
+        let fault = engine("rx6700xt").run(&packet(&[poll, 0x1000, 0, 1, 1, 0]));
+        assert_eq!(fault, Err(Failure::Address { va: 0x1000, write: true }));
+    }
+
+    /// Five MiB of zeros over as many bytes of 1; returns how many became 0.
+    fn copied(card: &str) -> usize {
+        const BYTES: u64 = 5 << 20;
+        let engine = engine(card);
+        let memory = &engine.driver.memory;
+        for va in [0x10_0000_0000, 0x20_0000_0000] {
+            let flags = flag::VRAM | flag::WRITABLE;
+            let (handle, _) = memory.allocate(0, va, BYTES, flags, 0).unwrap();
+            memory.set_mapped(handle, true).unwrap();
+        }
+        let to = memory.host(0x20_0000_0000, BYTES).unwrap();
+        // SAFETY: mapped for so many bytes, and nobody else knows of them.
+        let to = unsafe { std::slice::from_raw_parts_mut(to, 5 << 20) };
+        to.fill(1);
+        let length = u32::try_from(BYTES - 1).unwrap();
+        let copy = packet(&[1, length, 0, 0, 0x10, 0, 0x20]);
+        assert_eq!(engine.run(&copy), Ok(7));
+        to.iter().filter(|byte| **byte == 0).count()
+    }
+
+    #[test]
+    fn an_engine_of_rdna1_reads_22_bits_of_a_length() {
+        assert_eq!(copied("rx6700xt"), 5 << 20);
+        assert_eq!(copied("rx5600xt"), 1 << 20);
     }
 }

@@ -38,8 +38,7 @@ impl Exec<'_> {
 
     #[inline(always)]
     fn lds_address(&self, op: &Op, half: usize, lane: usize, offset: usize) -> usize {
-        let base = self.wave.vectors[usize::from(op.sources[0].at) + half].0[lane];
-        base as usize + offset
+        place(self.wave.vectors[usize::from(op.sources[0].at) + half].0[lane], offset)
     }
 
     fn lds_data<const N: usize>(
@@ -56,19 +55,19 @@ impl Exec<'_> {
     /// Reads `N` words for each lane of a half, `None` where any lane is out of range.
     #[inline(always)]
     fn gather<const N: usize>(&self, base: &Lanes, exec: u32, offset: usize) -> Option<[Lanes; N]> {
-        let mut addresses = [0; 32];
+        let mut addresses = [0_usize; 32];
         let mut highest = 0;
         for lane in 0..32 {
             // Lanes that are off read what they do not keep.
-            addresses[lane] = if exec >> lane & 1 != 0 { base.0[lane] } else { 0 };
+            addresses[lane] = if exec >> lane & 1 != 0 { place(base.0[lane], offset) } else { 0 };
             highest = highest.max(addresses[lane]);
         }
-        if highest as usize + offset + 4 * N > self.lds.len() {
+        if highest + 4 * N > self.lds.len() {
             return None;
         }
         let mut words = [ZERO; N];
         for lane in 0..32 {
-            let at = addresses[lane] as usize + offset;
+            let at = addresses[lane];
             for (word, to) in words.iter_mut().enumerate() {
                 // SAFETY: no lane's address is above the highest, behind which all words are within LDS.
                 let value =
@@ -93,6 +92,14 @@ impl Exec<'_> {
             }
         }
     }
+}
+
+/// An address and an offset, in 32 bits: the address may be negative, as compilers make it where the sum is not.
+///
+/// Source: LLVM `SIISelLowering`/`SIISelDAGToDAG`, `isDSOffsetLegal`: only cards before Sea Islands cannot.
+#[inline(always)]
+const fn place(address: u32, offset: usize) -> usize {
+    address.wrapping_add(offset as u32) as usize
 }
 
 /// The whole offset of an instruction with one address.
@@ -120,7 +127,7 @@ fn read<const N: usize>(x: &mut Exec<'_>, op: &Op) -> Step {
             continue;
         }
         each_lane!(exec, lane => {
-            let words = x.read_lds::<N>(base.0[lane] as usize + offset(op));
+            let words = x.read_lds::<N>(place(base.0[lane], offset(op)));
             x.put(op, half, lane, words);
         });
     }
@@ -154,8 +161,8 @@ fn read_two<const N: usize, const UNIT: usize>(x: &mut Exec<'_>, op: &Op) -> Ste
             continue;
         }
         each_lane!(exec, lane => {
-            let at = base.0[lane] as usize;
-            let (one, two) = (x.read_lds::<N>(at + first), x.read_lds::<N>(at + second));
+            let [first, second] = [first, second].map(|offset| place(base.0[lane], offset));
+            let (one, two) = (x.read_lds::<N>(first), x.read_lds::<N>(second));
             for word in 0..N {
                 x.wave.vectors[to + word * halves].0[lane] = one[word];
                 x.wave.vectors[to + (N + word) * halves].0[lane] = two[word];
@@ -169,10 +176,10 @@ fn write_two<const N: usize, const UNIT: usize>(x: &mut Exec<'_>, op: &Op) -> St
     let [first, second] = offsets(op, UNIT);
     for half in 0..x.wave.halves {
         each_lane!(x.wave.exec(half), lane => {
-            let at = x.lds_address(op, half, lane, 0);
+            let [first, second] = [first, second].map(|at| x.lds_address(op, half, lane, at));
             let (one, two) = (x.lds_data::<N>(op, 1, half, lane), x.lds_data::<N>(op, 2, half, lane));
-            x.write_lds(at + first, one);
-            x.write_lds(at + second, two);
+            x.write_lds(first, one);
+            x.write_lds(second, two);
         });
     }
     Step::Next
@@ -184,11 +191,12 @@ fn exchange_two<const N: usize, const UNIT: usize>(x: &mut Exec<'_>, op: &Op) ->
     for half in 0..x.wave.halves {
         let base: Lanes = x.wave.vectors[usize::from(op.sources[0].at) + half];
         each_lane!(x.wave.exec(half), lane => {
-            let (at, halves) = (base.0[lane] as usize, x.wave.halves);
+            let [first, second] = [first, second].map(|offset| place(base.0[lane], offset));
+            let halves = x.wave.halves;
             let new = (x.lds_data::<N>(op, 1, half, lane), x.lds_data::<N>(op, 2, half, lane));
-            let (one, two) = (x.read_lds::<N>(at + first), x.read_lds::<N>(at + second));
-            x.write_lds(at + first, new.0);
-            x.write_lds(at + second, new.1);
+            let (one, two) = (x.read_lds::<N>(first), x.read_lds::<N>(second));
+            x.write_lds(first, new.0);
+            x.write_lds(second, new.1);
             let to = usize::from(op.vdst) + half;
             for word in 0..N {
                 x.wave.vectors[to + word * halves].0[lane] = one[word];

@@ -30,6 +30,12 @@ const RESIDENT: usize = 64;
 /// Source: "RDNA 2 ISA" (AMD), "Local Data Share": 64 KiB for a work-group, of the 128 of a work-group processor.
 const LDS_BYTES: u32 = 0x1_0000;
 
+/// What LDS is given out in. A work-group that reads behind what it asked for, as kernels of MIOpen do, finds its own
+/// memory up to the next such boundary.
+///
+/// Source: LLVM `AMDGPUUsage.rst`, `GRANULATED_LDS_SIZE`: 128 words.
+const LDS_GRANULE: u32 = 512;
+
 /// What a dispatch did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -272,11 +278,8 @@ impl<'m> Dispatch<'m> {
             .collect();
         exec.counters.workgroups += 1;
         exec.counters.waves += count as u64;
-        let lds = vec![
-            0;
-            self.launch.group_segment_bytes.max(self.descriptor.group_segment_bytes)
-                as usize
-        ];
+        let lds = self.launch.group_segment_bytes.max(self.descriptor.group_segment_bytes);
+        let lds = vec![0; lds.next_multiple_of(LDS_GRANULE) as usize];
         Admission::Group(Group { waves, lds, slots })
     }
 

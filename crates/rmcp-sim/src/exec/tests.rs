@@ -789,6 +789,17 @@ fn lds_of_every_width() {
         .asm("ds_add_f32 v9, v2", &[0xd854_0000, 0x0000_0209])
         .asm("ds_read_b32 v0, v9", &[0xd8d8_0000, 0x0000_0009])
         .is_f(0, 3.0);
+    // A negative address, whose sum with the offset is 16.
+    b.v(9, 0xffff_fff0)
+        .v(2, 77)
+        .asm("ds_write_b32 v9, v2 offset:32", &[0xd834_0020, 0x0000_0209])
+        .asm("ds_read_b32 v0, v9 offset:32", &[0xd8d8_0020, 0x0000_0009])
+        .is(0, 77)
+        .v(0, 0)
+        .asm("ds_read2_b32 v[0:1], v9 offset0:8 offset1:9", &[0xd8dc_0908, 0x0000_0009])
+        .is(0, 77);
+    b.v(9, 16).asm("ds_read_b32 v0, v9", &[0xd8d8_0000, 0x0000_0009]).is(0, 77);
+    assert_eq!(b.x.counters.lds_out_of_range, 0);
     // Behind the end: 0, and counted.
     b.v(9, 4094)
         .asm("ds_write_b32 v9, v2", &[0xd834_0000, 0x0000_0209])

@@ -1,0 +1,205 @@
+//! The real ROCm of a newer Debian on simulated cards: the runtime, the HIP programs of `workloads/hip`, MIOpen through
+//! its own `MIOpenDriver`, rocBLAS.
+//!
+//! Opt-in: it makes a root file system once (about a minute and 4 GB) and needs root. A line for each step goes to
+//! standard error, the tables for the documentation to standard output as Markdown.
+
+mod miopen;
+mod rocblas;
+mod system;
+mod verdict;
+
+use anyhow::{Result, bail, ensure};
+use std::time::{Duration, Instant};
+use system::{End, Program, System};
+use verdict::Verdict;
+
+/// A suite whose ROCm is run.
+#[derive(Debug)]
+struct Suite {
+    name: &'static str,
+    packages: &'static [&'static str],
+    /// Packages whose versions the tables name.
+    named: &'static [&'static str],
+    /// Whether MIOpen's driver and rocBLAS are among the packages.
+    libraries: bool,
+}
+
+const SUITES: [Suite; 2] = [
+    Suite {
+        name: "sid",
+        packages: &[
+            "rocminfo",
+            "hipcc",
+            "libamdhip64-dev",
+            "libmiopen1-tests",
+            "librocblas4",
+            "librocblas-dev",
+            "kmod",
+        ],
+        named: &["libhsa-runtime64-1", "libamdhip64-6", "libmiopen1", "librocblas4", "clang-21"],
+        libraries: true,
+    },
+    Suite {
+        name: "trixie",
+        packages: &["rocminfo", "hipcc", "libamdhip64-dev", "libhsa-runtime-dev", "kmod"],
+        named: &["libhsa-runtime64-1", "libamdhip64-5", "hipcc"],
+        libraries: false,
+    },
+];
+
+/// What programs run on: a card, and the target that the runtime is told it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Machine {
+    title: &'static str,
+    card: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    /// Whether the card can run what it is given: then everything must be right.
+    sound: bool,
+}
+
+/// The variable that makes the runtime take a card for a gfx1030.
+const AS_GFX1030: &[(&str, &str)] = &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")];
+
+const NATIVE: Machine =
+    Machine { title: "RX 5600 XT, native", card: "rx5600xt", variables: &[], sound: true };
+const RDNA2: Machine = Machine {
+    title: "RX 6700 XT as gfx1030",
+    card: "rx6700xt",
+    variables: AS_GFX1030,
+    sound: true,
+};
+const OVERRIDDEN: Machine = Machine {
+    title: "RX 5600 XT as gfx1030",
+    card: "rx5600xt",
+    variables: AS_GFX1030,
+    sound: false,
+};
+
+const MACHINES: [Machine; 3] = [NATIVE, RDNA2, OVERRIDDEN];
+
+/// How a program is started on a machine.
+fn on(machine: &Machine, command: Vec<String>, seconds: u64) -> Program {
+    Program {
+        card: Some(machine.card),
+        variables: machine
+            .variables
+            .iter()
+            .map(|&(name, value)| (name, value.to_owned()))
+            .collect(),
+        command,
+        limit: Duration::from_secs(seconds),
+    }
+}
+
+/// What the steps came to.
+#[derive(Debug)]
+struct Report {
+    only: Option<String>,
+    failed: Vec<String>,
+    start: Instant,
+}
+
+impl Report {
+    /// Whether a step was asked for.
+    fn wants(&self, step: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| step.contains(only))
+    }
+
+    /// Says what became of a step. One that had to pass and did not fails the command at its end.
+    fn say(&mut self, step: &str, verdict: &Verdict, must_pass: bool, time: Duration) {
+        let good = *verdict == Verdict::Verified;
+        let word = match (good, must_pass) {
+            (true, _) => "ok  ",
+            (false, true) => "FAIL",
+            (false, false) => "    ",
+        };
+        let seconds = time.as_secs_f32();
+        let what = if good { String::new() } else { format!(": {verdict}") };
+        eprintln!("{word} {step}{what} ({seconds:.1} s)");
+        if must_pass && !good {
+            self.failed.push(step.to_owned());
+        }
+    }
+}
+
+/// Runs all steps, or those whose name contains `only`.
+pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
+    let Some(suite) = SUITES.iter().find(|known| known.name == suite) else {
+        let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+        bail!("no suite is called {suite}; there are {}", known.join(", "));
+    };
+    let system = System::of(suite.name, suite.packages)?;
+    let mut report =
+        Report { only: only.map(str::to_owned), failed: Vec::new(), start: Instant::now() };
+    let versions = system.versions(suite.named)?;
+    eprintln!("Debian {}: {versions}", suite.name);
+    rocminfo(&system, &mut report)?;
+    hip(&system, &mut report)?;
+    if suite.libraries {
+        rocblas::run(&system, &mut report, &versions)?;
+        miopen::run(&system, &mut report, &versions)?;
+    }
+    let seconds = report.start.elapsed().as_secs();
+    let failed = &report.failed;
+    ensure!(
+        failed.is_empty(),
+        "{} steps failed in {seconds} s: {}",
+        failed.len(),
+        failed.join("; ")
+    );
+    eprintln!("all that must pass has passed, in {seconds} s");
+    Ok(())
+}
+
+/// The runtime's own list of devices.
+fn rocminfo(system: &System, report: &mut Report) -> Result<()> {
+    for (card, words) in [
+        ("rx5600xt", ["gfx1010", "AMD Radeon RX 5600 XT"]),
+        ("rx6700xt", ["gfx1031", "AMD Radeon RX 6700 XT"]),
+    ] {
+        let step = format!("rocminfo: {card}");
+        if !report.wants(&step) {
+            continue;
+        }
+        let machine = Machine { card, ..NATIVE };
+        let said = system.run(&on(&machine, vec!["rocminfo".to_owned()], 120))?;
+        let verdict = match Verdict::of(&said) {
+            Verdict::Ended(_) if said.end == End::Code(0) => {
+                let missing = words.iter().find(|words| !said.text.contains(**words));
+                missing.map_or(Verdict::Verified, |words| {
+                    Verdict::Ended(format!("does not say {words}"))
+                })
+            }
+            other => other,
+        };
+        report.say(&step, &verdict, true, said.time);
+    }
+    Ok(())
+}
+
+/// Programs of `workloads/hip`, and which of their tests differ on purpose where the card is not what the runtime
+/// takes it for.
+const PROGRAMS: [&str; 7] =
+    ["runtime", "arithmetic", "reduce_scan", "gemm", "convolution", "normalise", "generic_pointer"];
+
+/// The HIP programs, compiled by the suite's own compiler.
+fn hip(system: &System, report: &mut Report) -> Result<()> {
+    let options = ["--offload-arch=gfx1010", "--offload-arch=gfx1030"];
+    for name in PROGRAMS {
+        for machine in [NATIVE, RDNA2] {
+            let step = format!("hip {name}: {}", machine.title);
+            if !report.wants(&step) {
+                continue;
+            }
+            let program = system.compile(&format!("hip/{name}.hip"), &options)?;
+            let said = system.run(&on(&machine, vec![program], 600))?;
+            let verdict = Verdict::of_program(&said);
+            report.say(&step, &verdict, true, said.time);
+            if let Some(line) = said.text.lines().find(|line| line.starts_with("FAIL")) {
+                eprintln!("       {line}");
+            }
+        }
+    }
+    Ok(())
+}

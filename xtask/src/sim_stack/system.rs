@@ -1,0 +1,203 @@
+//! A root file system of another Debian, with its ROCm, in which programs run on a simulated card.
+//!
+//! Made once from Debian's packages and kept; whoever wants it anew removes its folder.
+
+use crate::packages::debian_server;
+use crate::run::{cargo, need_package, release_binary, run, top};
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The simulator's library, which stays beside the program.
+const LIBRARY: &str = "librmcp_sim_preload.so";
+
+/// Where both lie in the system.
+const PROGRAMS: &str = "opt/rmcp";
+
+/// Where the programs of `workloads` are compiled.
+const WORK: &str = "root/work";
+
+/// What is left out of packages: what nobody reads here, and of rocBLAS, whose kernels for all cards take 4 GB, all
+/// kernels. The wanted ones come back by [`WANTED`].
+const UNWANTED: [&str; 5] = [
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+    "/usr/lib/*/rocblas/*/library/*",
+    // What MIOpen knows of cards of other families.
+    "/usr/share/miopen/db/gfx9*",
+];
+
+/// Kernels of rocBLAS that are kept: those of the cards that are simulated, and those that are not for one card.
+const WANTED: [&str; 4] = [
+    "/usr/lib/*/rocblas/*/library/*gfx101[02]*",
+    "/usr/lib/*/rocblas/*/library/*gfx103[02]*",
+    "/usr/lib/*/rocblas/*/library/*fallback.dat",
+    "/usr/lib/*/rocblas/*/library/*lazy.dat",
+];
+
+/// A root file system.
+#[derive(Debug)]
+pub(super) struct System {
+    root: PathBuf,
+}
+
+/// What a program said, both of its outputs together, and how it ended.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) end: End,
+    pub(super) time: Duration,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// It was stopped when its time was over.
+    TimeOver,
+}
+
+/// A program in the system and what it runs on.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    /// The simulated card; none runs without the simulator.
+    pub(super) card: Option<&'static str>,
+    pub(super) variables: Vec<(&'static str, String)>,
+    pub(super) command: Vec<String>,
+    pub(super) limit: Duration,
+}
+
+impl System {
+    /// Makes the system of a suite where it is not there, with these packages, and puts the released program into it.
+    pub(super) fn of(suite: &str, packages: &[&str]) -> Result<Self> {
+        let id = Command::new("id").arg("-u").output()?;
+        ensure!(id.stdout == b"0\n", "needs root: it makes a system with files of several owners");
+        cargo(&["build", "--release", "--quiet", "-p", "rmcp", "-p", "rmcp-sim-preload"])?;
+        let folder = top().join("target/sim-stack");
+        let root = folder.join(suite);
+        if !root.join("usr/bin").exists() {
+            need_package("mmdebstrap", "mmdebstrap")?;
+            fs::create_dir_all(&folder)?;
+            make(suite, packages, &folder.join(format!("{suite}.part")), &root)?;
+        }
+        let programs = root.join(PROGRAMS);
+        fs::create_dir_all(&programs)?;
+        for program in [release_binary(), release_binary().with_file_name(LIBRARY)] {
+            let name = program.file_name().context("a program has a name")?;
+            fs::copy(&program, programs.join(name))
+                .with_context(|| format!("copy {}", program.display()))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Compiles a HIP program of `workloads` with the system's compiler, unless that was done, and returns where it is
+    /// in the system.
+    pub(super) fn compile(&self, source: &str, options: &[&str]) -> Result<String> {
+        let all = top().join("workloads");
+        let work = self.root.join(WORK);
+        fs::create_dir_all(&work)?;
+        let made = work.join(Path::new(source).file_stem().context("a source has a name")?);
+        let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
+        let newest = age(&all.join(source)).max(age(&all.join("hip/check.h")));
+        let inside = format!("/{}", made.strip_prefix(&self.root)?.display());
+        if age(&made).is_some_and(|age| Some(age) > newest) {
+            return Ok(inside);
+        }
+        run("cp", &["-r", &all.display().to_string(), &work.display().to_string()])?;
+        let command = [&["hipcc", "-O3", "-std=c++17", "-w"], options].concat();
+        let mut command: Vec<String> = command.into_iter().map(str::to_owned).collect();
+        command.extend([format!("/{WORK}/workloads/{source}"), "-o".to_owned(), inside.clone()]);
+        let limit = Duration::from_secs(900);
+        let said = self.run(&Program { card: None, variables: Vec::new(), command, limit })?;
+        if said.end != End::Code(0) {
+            bail!("hipcc could not compile {source}: {}", said.text);
+        }
+        Ok(inside)
+    }
+
+    /// Runs a program, with processes and mounts of its own: what it leaves behind ends with it.
+    pub(super) fn run(&self, program: &Program) -> Result<Said> {
+        let seconds = program.limit.as_secs().max(1).to_string();
+        // The shell stays, as the first process of its own: `timeout` refuses to be that.
+        let script =
+            "exec 2>&1; mount -t proc proc /proc && timeout --kill-after=5 \"$@\"; exit $?";
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--pid", "--fork", "--kill-child", "chroot"])
+            .arg(&self.root)
+            .args(["/bin/sh", "-c", script, "sh", &seconds])
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", "/root")
+            .env("LC_ALL", "C.UTF-8");
+        if let Some(card) = program.card {
+            command.arg(format!("/{PROGRAMS}/rmcp"));
+            command.args(["sim", "--quiet", "--card", card, "--"]);
+        }
+        command
+            .args(&program.command)
+            .envs(program.variables.iter().map(|(name, value)| (name, value)));
+        let start = Instant::now();
+        let output = command.stdin(Stdio::null()).output().context("start unshare")?;
+        let end = match (output.status.code(), output.status.signal()) {
+            (Some(124 | 137), _) => End::TimeOver,
+            // As `timeout` and shells tell of a signal.
+            (Some(code), _) if code > 128 => End::Signal(code - 128),
+            (Some(code), _) => End::Code(code),
+            (None, signal) => End::Signal(signal.unwrap_or(0)),
+        };
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Ok(Said { text, end, time: start.elapsed() })
+    }
+
+    /// Where a path of the system is on this machine.
+    pub(super) fn path(&self, inside: &str) -> PathBuf {
+        self.root.join(inside)
+    }
+
+    /// Versions of packages of the system.
+    pub(super) fn versions(&self, packages: &[&str]) -> Result<String> {
+        let format = "--showformat=${Package} ${Version}\\n";
+        let mut command = vec!["dpkg-query", "-W", format];
+        command.extend(packages);
+        let command = command.into_iter().map(str::to_owned).collect();
+        let limit = Duration::from_secs(60);
+        let said = self.run(&Program { card: None, variables: Vec::new(), command, limit })?;
+        let is_version = |line: &&str| !line.starts_with("dpkg-query:") && line.contains(' ');
+        Ok(said.text.lines().filter(is_version).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Makes a root file system in a folder that is moved to its place when it is whole.
+fn make(suite: &str, packages: &[&str], part: &Path, root: &Path) -> Result<()> {
+    let server = debian_server()?;
+    run("rm", &["-rf", &part.display().to_string()])?;
+    let mut arguments: Vec<String> =
+        ["--quiet", "--mode=root", "--variant=minbase"].map(str::to_owned).to_vec();
+    // A mirror may keep a suite of some time ago.
+    arguments.push("--aptopt=Acquire::Check-Valid-Until \"false\"".to_owned());
+    arguments.extend(UNWANTED.map(|path| format!("--dpkgopt=path-exclude={path}")));
+    arguments.extend(WANTED.map(|path| format!("--dpkgopt=path-include={path}")));
+    arguments.push(format!("--include={}", packages.join(",")));
+    arguments.push(suite.to_owned());
+    arguments.push(part.display().to_string());
+    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    arguments.push(format!("deb [signed-by={keys}] {server} {suite} main"));
+    if suite == "experimental" {
+        // Which is no suite of its own, only newer parts of unstable.
+        bail!("experimental is not made yet");
+    }
+    eprintln!("making a root file system of Debian {suite}, with {}", packages.join(", "));
+    let status = Command::new("mmdebstrap").args(&arguments).status()?;
+    ensure!(status.success(), "mmdebstrap could not make Debian {suite} ({status})");
+    fs::rename(part, root)?;
+    Ok(())
+}
