@@ -281,8 +281,6 @@ impl Aql {
         }
         if let Err(fault) = result {
             self.fault(&fault, &name);
-            // The program may end without coming to its end.
-            driver.say_hazards();
             return None;
         }
         if self.queue_word(offset::PROPERTIES) & USE_SCRATCH_ONCE != 0
@@ -354,6 +352,8 @@ impl Aql {
             return;
         }
         self.driver.record.fault(&fault.to_string(), name, self.ring.number);
+        // Once the runtime is told, the program may end at any moment.
+        self.driver.say_hazards();
         match fault.kind {
             FaultKind::PageFault { va, write } => {
                 self.driver.page_fault(self.ring, va, write, name);

@@ -300,3 +300,153 @@ pub(super) fn slice(
     // The next wavefront must not find it.
     watch.catch_up(exec)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Device, Launch, Memory, Range, run};
+    use super::*;
+    use rmcp_code::isa::Target;
+    use std::cell::UnsafeCell;
+
+    const BLOCK: u64 = 0x7000_0000;
+    const CODE: usize = 0x100;
+    const ARGUMENTS: usize = 0x1000;
+    const DATA: usize = 0x2000;
+
+    /// Memory of 64 KiB at one address: descriptor, code, arguments, data.
+    struct Block(Vec<UnsafeCell<u32>>);
+
+    // SAFETY: each test has its own block, and one thread runs on it.
+    unsafe impl Sync for Block {}
+
+    // SAFETY: the block has the range's size, and lives as long as the test.
+    unsafe impl Memory for Block {
+        fn range(&self, va: u64) -> Option<Range> {
+            let end = BLOCK + 4 * self.0.len() as u64;
+            let host = self.0.as_ptr().cast_mut().cast();
+            let range = Range { start: BLOCK, end, host, writable: true, executable: true };
+            (BLOCK..end).contains(&va).then_some(range)
+        }
+    }
+
+    /// Instructions with their words, as `llvm-mc` writes them for gfx1010.
+    type Code = &'static [(&'static str, &'static [u32])];
+
+    const POINTER: Code = &[
+        ("s_load_dwordx2 s[2:3], s[0:1], null", &[0xf404_0080, 0xfa00_0000]),
+        ("s_waitcnt lgkmcnt(0)", &[0xbf8c_c07f]),
+        ("v_lshlrev_b32_e32 v2, 2, v0", &[0x3404_0082]),
+        ("v_mov_b32_e32 v1, 7", &[0x7e02_0287]),
+    ];
+    const STORE: (&str, &[u32]) =
+        ("global_store_dword v2, v1, s[2:3]", &[0xdc70_8000, 0x0002_0102]);
+    const ADD: (&str, &[u32]) = ("s_add_u32 s2, s2, 0x100", &[0x8002_ff02, 0x100]);
+    const END: (&str, &[u32]) = ("s_endpgm", &[0xbf81_0000]);
+
+    const STORE_THEN_ADD: Code = &[STORE, ADD, END];
+    const STORE_MOVE_ADD: Code = &[STORE, ("v_mov_b32_e32 v1, 7", &[0x7e02_0287]), ADD, END];
+    const STORE_WAIT_ADD: Code =
+        &[STORE, ("s_waitcnt vmcnt(0) expcnt(0) lgkmcnt(0)", &[0xbf8c_0000]), ADD, END];
+    const LOAD_THEN_LANE: Code = &[
+        ("v_mov_b32_e32 v3, s2", &[0x7e06_0202]),
+        ("v_add_nc_u32_e32 v3, 0x100, v3", &[0x4a06_06ff, 0x100]),
+        ("s_load_dword s4, s[2:3], null", &[0xf400_0101, 0xfa00_0000]),
+        ("v_readfirstlane_b32 s2, v3", &[0x7e04_0503]),
+        ("s_waitcnt lgkmcnt(0)", &[0xbf8c_c07f]),
+        ("v_mov_b32_e32 v1, s4", &[0x7e02_0204]),
+        STORE,
+        END,
+    ];
+    const COPY_THEN_COMPARE: Code = &[
+        ("s_mov_b32 s4, exec_lo", &[0xbe84_037e]),
+        ("v_cmpx_gt_u32_e32 16, v0", &[0x7da8_0090]),
+        ("s_mov_b32 exec_lo, -1", &[0xbefe_03c1]),
+        ("v_mov_b32_e32 v1, s4", &[0x7e02_0204]),
+        STORE,
+        END,
+    ];
+
+    /// Runs a wavefront and returns what it wrote at the start of the data and 256 bytes behind it, and what it met.
+    fn outcome(code: Code, target: Target, strict: Option<&Strict>) -> [u32; 2] {
+        let mut words = vec![0_u32; 0x4000];
+        // Wave32, the arguments' address in s[0:1], all denormals.
+        let entry = CODE as u32;
+        for (at, word) in [(16, entry), (48, 0x000f_0001), (52, 2 << 1), (56, 0x0408)] {
+            words[at / 4] = word;
+        }
+        let code = POINTER.iter().chain(code).flat_map(|(_, words)| *words);
+        words[CODE / 4..].iter_mut().zip(code).for_each(|(to, from)| *to = *from);
+        words[ARGUMENTS / 4] = BLOCK as u32 + DATA as u32;
+        (words[DATA / 4], words[DATA / 4 + 64]) = (11, 22);
+        let block = Block(words.into_iter().map(UnsafeCell::new).collect());
+        let launch = Launch {
+            grid: [32, 1, 1],
+            workgroup: [32, 1, 1],
+            kernel_object: BLOCK,
+            kernarg: BLOCK + ARGUMENTS as u64,
+            strict,
+            ..Launch::default()
+        };
+        run(&Device::new(target, 1), &block, &launch).unwrap_or_else(|fault| panic!("{fault}"));
+        let word = |at: usize| block.0[at].get();
+        // SAFETY: the dispatch is over.
+        [DATA / 4, DATA / 4 + 64].map(|at| unsafe { *word(at) })
+    }
+
+    #[test]
+    fn what_is_met_is_counted_and_bites_only_with_a_seed() {
+        for (code, rule, right, bitten, at) in [
+            (STORE_THEN_ADD, Rule::VmemToScalarWrite, [7, 22], [11, 7], ADD.0),
+            (
+                LOAD_THEN_LANE,
+                Rule::SmemToVectorWrite,
+                [11, 11],
+                [11, 22],
+                "v_readfirstlane_b32 s2, v3",
+            ),
+            (
+                COPY_THEN_COMPARE,
+                Rule::VcmpxExec,
+                [u32::MAX, 22],
+                [0xffff, 22],
+                "v_cmpx_gt_u32_e32 16, v0",
+            ),
+        ] {
+            let name = rule.name();
+            assert_eq!(outcome(code, Target::Gfx1010, None), right, "{name}");
+            let strict = Strict::new(None);
+            assert_eq!(outcome(code, Target::Gfx1010, Some(&strict)), right, "{name}");
+            let [met] = &strict.hazards()[..] else { panic!("{name}: {:?}", strict.hazards()) };
+            assert_eq!((met.rule, met.times, met.bitten), (rule, 1, 0));
+            assert_eq!(met.text, at, "{name}");
+            let strict = Strict::new(Some(1)).one_in(1);
+            assert_eq!(outcome(code, Target::Gfx1010, Some(&strict)), bitten, "{name}");
+            assert_eq!(strict.hazards()[0].bitten, 1, "{name}");
+            // The newer chip has none of this.
+            let strict = Strict::new(Some(1)).one_in(1);
+            assert_eq!(outcome(code, Target::Gfx1030, Some(&strict)), right, "{name}");
+            assert_eq!(strict.hazards(), []);
+        }
+    }
+
+    #[test]
+    fn what_keeps_hazards_away_keeps_them_from_biting() {
+        for code in [STORE_MOVE_ADD, STORE_WAIT_ADD] {
+            let strict = Strict::new(Some(1)).one_in(1);
+            assert_eq!(outcome(code, Target::Gfx1010, Some(&strict)), [7, 22]);
+            assert_eq!(strict.hazards(), []);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_bites_the_same_ones() {
+        let bitten = |seed: u64| {
+            let strict = Strict::new(Some(seed)).one_in(2);
+            outcome(STORE_THEN_ADD, Target::Gfx1010, Some(&strict)) == [11, 7]
+        };
+        let once: Vec<bool> = (0..64).map(bitten).collect();
+        assert_eq!(once, (0..64).map(bitten).collect::<Vec<_>>());
+        let count = once.iter().filter(|bitten| **bitten).count();
+        assert!((16..=48).contains(&count), "{count} of 64");
+    }
+}
