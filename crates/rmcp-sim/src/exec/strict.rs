@@ -231,6 +231,9 @@ fn stop_of(exec: &mut Exec<'_>, pc: u64) -> Stop {
 
 impl Exec<'_> {
     /// Takes the rules out that ask for an address, where no lane's is one at which they hit.
+    ///
+    /// A flat access of several dwords counts wherever it leads. Source: Mesa, ACO `README-ISA.md`, "LdsMisalignedBug"
+    /// ("misaligned multi-dword FLAT load/store instruction in WGP mode").
     #[inline(never)]
     fn at_these_addresses(&self, op: &Op, step: &PathStep, mut met: RuleSet) -> RuleSet {
         let (mut global, mut odd) = (false, false);
