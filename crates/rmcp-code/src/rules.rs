@@ -5,6 +5,8 @@
 //! the target: over all paths of a function, and like there not across its border. Calls are followed
 //! otherwise: a kernel is charged with every hit in every function that it can reach.
 //!
+//! [`Path`] applies them to the instructions that one wavefront really executes, one after the other.
+//!
 //! That a rule hits means that LLVM would have inserted a workaround, or that the instruction is not there. It
 //! does not mean that the kernel fails: nobody has measured that on hardware.
 //!
@@ -18,10 +20,13 @@ mod flow;
 mod hazards;
 mod judge;
 mod memo;
+mod path;
 mod rule;
+mod single;
 mod step;
 #[cfg(test)]
 mod tests;
 
 pub use judge::{Judge, Judgement, KernelJudgement, RuleHits, Site, judge};
+pub use path::{Path, PathReader, PathStep, RuleSet, Shape, Unit};
 pub use rule::{RULES, Rule, Severity};

@@ -27,4 +27,10 @@ pub struct Settings {
     /// Whether to say at the end what was run.
     #[serde(default)]
     pub counters: bool,
+    /// Whether to look for hazards of gfx10.1, and say at the end which were met.
+    #[serde(default)]
+    pub strict: bool,
+    /// With `strict`: lets hazards have their effect, the same ones with the same number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }

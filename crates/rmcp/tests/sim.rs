@@ -221,6 +221,110 @@ fn code_for_gfx1030_fails_on_gfx1010_where_it_must_and_nowhere_else() {
     assert!(text.contains("flat_load"), "{text}");
 }
 
+/// What `rmcp scan` finds in the gfx1030 kernels of a program: rules and their sites, by kernel.
+fn scanned(program: &Path) -> serde_json::Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_rmcp"))
+        .args(["scan", "--format", "json", "--no-cache", "--card", "rx5600xt", "--kernels", "--"])
+        .arg(program)
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kernels = report["libraries"][0]["kernels"].as_array().unwrap();
+    let own = kernels.iter().filter(|kernel| kernel["target"] == "gfx1030");
+    own.map(|kernel| (kernel["name"].as_str().unwrap().to_owned(), kernel["rules"].clone()))
+        .collect()
+}
+
+/// Kernels that compute rightly meet hazards all the same: those that the scan finds in them, and no others.
+#[test]
+fn strict_meets_what_the_scan_finds_in_code_for_gfx1030() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, test, expected) in [
+        ("gemm", "gemm_f32", ["vmem-to-scalar-write", "lds-branch-vmem"]),
+        ("convolution", "direct_f32", ["inst-prefetch", "smem-to-vector-write"]),
+        ("normalise", "softmax", ["vmem-to-scalar-write", "lds-branch-vmem"]),
+    ] {
+        let (program, trace) = (program(name, Wave::Wave32), folder.path().join(name));
+        let mut command = rmcp_sim(&["--strict", "--trace", trace.to_str().unwrap()]);
+        command.arg(&program).arg(test).envs(AS_GFX1030);
+        let text = run(command).ends_with(0);
+        assert!(text.contains(" failed=0"), "{text}");
+        assert!(text.contains("hazards of gfx10.1 were met in 1 kernels"), "{text}");
+        let scanned = scanned(&program);
+        let mut sites = std::collections::BTreeMap::<_, std::collections::BTreeSet<_>>::new();
+        for line in std::fs::read_to_string(&trace).unwrap().lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            if line["event"] == "hazard" {
+                assert!(line["times"].as_u64() > Some(0) && line["bitten"] == 0, "{line}");
+                let text = |key: &str| line[key].as_str().unwrap().to_owned();
+                let of_rule = sites.entry((text("kernel"), text("rule"))).or_default();
+                of_rule.insert(line["offset"].as_i64().unwrap());
+            }
+        }
+        for ((kernel, rule), sites) in &sites {
+            let found = scanned[kernel][rule].as_u64().unwrap_or(0);
+            assert!(sites.len() as u64 <= found, "{kernel} {rule}: {sites:x?} of {found}");
+        }
+        for rule in expected {
+            assert!(sites.keys().any(|(_, met)| met == rule), "{rule}: {sites:?}");
+            assert!(text.contains(rule), "{rule}: {text}");
+        }
+    }
+    // A struct behind a flat pointer: wrong, and counted.
+    let mut command = rmcp_sim(&["--strict"]);
+    command.arg(program("generic_pointer", Wave::Wave32)).arg("fields").envs(AS_GFX1030);
+    let text = run(command).ends_with(1);
+    assert!(text.contains("flat-offset") && text.contains("] offset:"), "{text}");
+}
+
+/// Also with any seed: what is held back changes nothing where no hazard is.
+#[test]
+fn code_for_gfx1010_meets_no_hazard() {
+    for (wave, seed) in [(Wave::Wave32, &["--seed", "7"][..]), (Wave::Wave64, &[])] {
+        for name in PROGRAMS {
+            if wave == Wave::Wave64 && matches!(name, "runtime" | "arithmetic") {
+                continue;
+            }
+            let mut command = rmcp_sim(&[&["--strict"], seed].concat());
+            command.arg(program(name, wave));
+            let text = run(command).ends_with(0);
+            assert!(text.contains(" failed=0"), "{name}: {text}");
+            assert!(text.contains("no hazard of gfx10.1 was met in "), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn with_a_seed_hazards_bite_and_the_same_ones_again() {
+    let bitten = |seed: &str| {
+        let mut command = rmcp_sim(&["--strict", "--seed", seed]);
+        command.arg(program("normalise", Wave::Wave32)).arg("softmax").envs(AS_GFX1030);
+        let text = run(command).text;
+        let rows = text.lines().filter(|line| line.contains("to-scalar-write")).map(str::to_owned);
+        rows.collect::<Vec<_>>()
+    };
+    let once = bitten("1");
+    let number = |row: &String| row.split_whitespace().nth(3).unwrap().parse::<u64>().unwrap();
+    assert!(once.iter().map(number).sum::<u64>() > 0, "{once:?}");
+    assert_eq!(once, bitten("1"));
+    // A scalar load through a pointer that has been overwritten ends the program, which is told why.
+    let mut command = rmcp_sim(&["--strict", "--seed", "1"]);
+    command.arg(program("convolution", Wave::Wave32)).arg("direct_f32").envs(AS_GFX1030);
+    let text = run(command).aborted();
+    assert!(text.contains("(s_load_dword") && text.contains("smem-to-vector-write"), "{text}");
+}
+
+#[test]
+fn strict_says_where_there_is_nothing_to_look_for() {
+    let mut command = rmcp_sim(&["--card", "rx6700xt", "--strict"]);
+    command.arg(program("gemm", Wave::Wave32)).arg("gemm_i8").envs(AS_GFX1030);
+    let text = run(command).ends_with(0);
+    assert!(text.contains("hazards of gfx10.1, which this card does not have"), "{text}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rmcp"));
+    command.args(["sim", "--seed", "1", "--", "true"]);
+    assert!(run(command).ends_with(2).contains("--strict"));
+}
+
 #[test]
 fn a_card_without_code_for_it_finds_no_binary() {
     let text = on("rx6700xt", &program("gemm", Wave::Wave32), &["gemm_f32"], &[]);

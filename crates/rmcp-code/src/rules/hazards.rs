@@ -53,14 +53,14 @@ impl State {
 
     /// Goes over an instruction of the class `PLAIN`, at which no rule hits.
     #[inline]
-    fn pass_plain(&mut self) {
+    pub(super) fn pass_plain(&mut self) {
         self.memory = 0;
         self.flags &= !(flag::LONG_NSA | flag::CMPX);
     }
 
     /// Goes over an instruction.
     #[inline]
-    fn pass(&mut self, step: &Step) {
+    pub(super) fn pass(&mut self, step: &Step) {
         use class::*;
         self.flags &= !flag::LONG_NSA;
         if step.is(VALU) {
@@ -119,7 +119,7 @@ impl State {
 
     /// Calls `hit` with each rule that hits at an instruction reached in this state.
     #[inline]
-    fn judge(&self, step: &Step, mut hit: impl FnMut(Rule)) {
+    pub(super) fn judge(&self, step: &Step, mut hit: impl FnMut(Rule)) {
         use class::*;
         if step.is(VALU) {
             if step.defs.0 & self.scalar != 0 {

@@ -5,6 +5,7 @@ use super::flow::Flow;
 use super::hazards::Search;
 use super::memo::Memo;
 use super::rule::{RULES, Rule};
+use super::single::faults_of;
 use super::step::{Step, class, classes};
 use crate::isa::{Instruction, Isa, Target, Wave};
 use crate::object_file::{CodeObject, Function};
@@ -161,6 +162,15 @@ impl Judge {
         self.function(function).hits
     }
 
+    /// Returns where the rules that look at what came before hit in a function.
+    #[cfg(test)]
+    pub(super) fn hazards(&mut self, function: &Function<'_>) -> BTreeSet<(Rule, u64)> {
+        self.function(function);
+        let place = |index: u32| u64::from(self.flow.steps[index as usize].place);
+        let found = self.search.found.iter();
+        found.map(|&(rule, index)| (rule, function.address + 4 * place(index))).collect()
+    }
+
     /// Decodes a function and applies the rules to it.
     fn function(&mut self, function: &Function<'_>) -> FunctionFacts {
         let mut facts = FunctionFacts::default();
@@ -250,32 +260,8 @@ impl Judge {
                 Ok(_) => {}
             }
         }
-        let looked_at =
-            class::FLAT | class::PREFETCH | class::BRANCH | class::MULTI_DWORD | class::GETREG;
-        if !step.is(looked_at) || !self.applies[Rule::FlatOffset as usize] {
-            return nothing;
-        }
-        if step.is(class::FLAT) {
-            let offset = instruction.flat_offset();
-            if !step.is(class::SEGMENT) && offset != 0 {
-                hit(Rule::FlatOffset);
-            }
-            if instruction.has_private_vector_address() && offset < 0 && offset % 4 != 0 {
-                hit(Rule::ScratchOffset);
-            }
-        }
-        if step.is(class::PREFETCH) {
-            hit(Rule::InstPrefetch);
-        }
-        if step.is(class::BRANCH) && instruction.constant() == 0x3f {
-            hit(Rule::BranchOffset);
-        }
-        if step.is(class::MULTI_DWORD) && wgp {
-            hit(Rule::LdsMultiDword);
-        }
-        // Register 29 holds the cycles. Source: LLVM `AMDGPUAsmUtils.cpp`, `HW_REG_SHADER_CYCLES`.
-        if step.is(class::GETREG) && instruction.constant() & 63 == 29 {
-            hit(Rule::ShaderCycles);
+        if self.applies[Rule::FlatOffset as usize] {
+            faults_of(instruction, step, wgp, hit);
         }
         nothing
     }

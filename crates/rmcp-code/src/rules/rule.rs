@@ -111,4 +111,10 @@ impl Rule {
             _ => runs_on.has_gfx10_1_faults(),
         }
     }
+
+    /// Returns whether an instruction of that kind goes wrong only at some addresses, which the code does not tell:
+    /// a flat one must lead to global memory, one of several dwords of LDS must not be aligned.
+    pub const fn asks_for_address(self) -> bool {
+        matches!(self, Self::FlatOffset | Self::LdsMultiDword)
+    }
 }

@@ -3,9 +3,11 @@
 //! The words are `llvm-mc`'s for gfx1030; that they are what the text says is checked too.
 
 use super::judge::Judge;
+use super::path::{Path, PathReader};
 use super::rule::Rule;
 use crate::isa::{Isa, Target, Wave};
 use crate::object_file::Function;
+use std::collections::BTreeSet;
 
 /// What is shown, the rule, how often it hits, and the instructions.
 type Case = (&'static str, Rule, u32, &'static [(&'static str, &'static [u32])]);
@@ -343,4 +345,131 @@ fn what_only_the_older_chip_has_does_not_decode_on_the_newer_one() {
     assert_eq!(found[Rule::Undecodable as usize], 1);
     assert_eq!(found[Rule::Different as usize], 1);
     assert_eq!(found.iter().sum::<u32>(), 2);
+}
+
+/// Follows every path through code without backward branches and notes down what is met, by address.
+struct Walk<'a> {
+    words: &'a [u32],
+    reader: PathReader,
+    met: BTreeSet<(Rule, u64)>,
+    paths: u32,
+}
+
+impl Walk<'_> {
+    fn go(&mut self, mut place: usize, mut path: Path) {
+        let isa = Isa::of(Target::Gfx1010);
+        while let Some(words) = self.words.get(place..).filter(|words| !words.is_empty()) {
+            let instruction = isa.decode(&words[..words.len().min(5)]).unwrap();
+            let address = 0x100 + 4 * place as u64;
+            self.met
+                .extend(path.pass(&self.reader.step(&instruction)).iter().map(|r| (r, address)));
+            place += usize::from(instruction.dwords());
+            let name = instruction.name();
+            let target = place + usize::from(instruction.constant());
+            match name {
+                "s_endpgm" => break,
+                "s_branch" => place = target,
+                _ if name.starts_with("s_cbranch") => self.go(target, path),
+                _ => {}
+            }
+        }
+        self.paths += 1;
+    }
+}
+
+/// The paths of a function together meet what the search finds in it. Where code cannot be reached, the search may
+/// find more.
+#[test]
+fn all_paths_together_meet_what_the_search_finds() {
+    // Instructions that both targets have, from all cases but for the branches and ends.
+    let pieces: Vec<&[u32]> = CASES
+        .iter()
+        .flat_map(|case| case.3)
+        .filter(|(text, words)| {
+            let keeps = ["s_cbranch", "s_branch", "s_endpgm", "s_clause"];
+            !keeps.iter().any(|name| text.starts_with(name))
+                && Isa::of(Target::Gfx1010).decode(words).is_ok()
+        })
+        .map(|(_, words)| *words)
+        .collect();
+    let mut state = 5_u64;
+    // A linear generator with Knuth's constants of MMIX.
+    let mut random = |below: usize| {
+        let (factor, addend) = (6_364_136_223_846_793_005, 1_442_695_040_888_963_407);
+        state = state.wrapping_mul(factor).wrapping_add(addend);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let (mut met, mut paths) = (0, 0);
+    for round in 0..2000 {
+        let mut words = Vec::new();
+        let mut starts = Vec::new();
+        for _ in 0..30 {
+            starts.push(words.len());
+            match random(6) {
+                // Its distance, in instructions, becomes one in dwords below.
+                0 if random(4) == 0 && round % 2 == 1 => words.push(0xbf82_0000),
+                0 => words.push(0xbf85_0000),
+                _ => words.extend(pieces[random(pieces.len())]),
+            }
+        }
+        starts.push(words.len());
+        words.push(0xbf81_0000);
+        for (at, &start) in starts.iter().enumerate() {
+            if matches!(words[start], 0xbf82_0000 | 0xbf85_0000) {
+                let rest = &starts[at + 1..];
+                words[start] |= u32::try_from(rest[random(rest.len().min(8))] - start - 1).unwrap();
+            }
+        }
+        let code = function(&words);
+        let function = Function { name: "case".into(), address: 0x100, code: &code, kernel: None };
+        let found = Judge::new(Target::Gfx1030, Target::Gfx1010).hazards(&function);
+        let reader = PathReader::new(Target::Gfx1010, Wave::Wave32, true).unwrap();
+        let mut walk = Walk { words: &words, reader, met: BTreeSet::new(), paths: 0 };
+        walk.go(0, Path::default());
+        walk.met.retain(|&(rule, _)| is_hazard(rule));
+        assert!(walk.met.is_subset(&found), "{words:#x?}");
+        assert!(round % 2 == 1 || walk.met == found, "{words:#x?}");
+        (met, paths) = (met + found.len(), paths + walk.paths);
+    }
+    assert!(met > 5000 && paths > 5000, "{met} hazards on {paths} paths");
+}
+
+/// Whether a rule looks at what came before.
+const fn is_hazard(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::VmemToScalarWrite
+            | Rule::SmemToVectorWrite
+            | Rule::VcmpxExec
+            | Rule::VcmpxPermlane
+            | Rule::LdsBranchVmem
+            | Rule::NsaToVmem
+            | Rule::NsaClause
+    )
+}
+
+/// Each case, gone through with its branches not taken, meets what stands beside it.
+#[test]
+fn a_path_meets_what_is_expected() {
+    for &(shows, rule, expected, instructions) in CASES {
+        let isa = Isa::of(Target::Gfx1010);
+        let decoded: Vec<_> =
+            instructions.iter().map_while(|(_, words)| isa.decode(words).ok()).collect();
+        let branches = instructions.iter().any(|(text, _)| text.starts_with("s_branch"));
+        if decoded.len() < instructions.len() || rule == Rule::Different || branches {
+            continue;
+        }
+        let reader = PathReader::new(Target::Gfx1010, Wave::Wave32, true).unwrap();
+        let (mut path, mut met) = (Path::default(), 0);
+        for instruction in &decoded {
+            met += u32::from(path.pass(&reader.step(instruction)).contains(rule));
+            if instruction.name() == "s_endpgm" {
+                break;
+            }
+        }
+        // The one with a loop is only met the second time around.
+        let expected = if shows == "around a loop" { 0 } else { expected };
+        assert_eq!(met, expected, "{}: {shows}", rule.name());
+    }
+    assert!(PathReader::new(Target::Gfx1031, Wave::Wave32, true).is_none());
 }

@@ -245,6 +245,7 @@ impl Aql {
             None => {}
         }
         let scratch = self.scratch(dispatch, control)?;
+        let strict = driver.hazards.as_ref().map(|hazards| hazards.start(self.ring.number, index));
         let launch = Launch {
             grid: dispatch.grid,
             workgroup: dispatch.workgroup,
@@ -257,6 +258,7 @@ impl Aql {
             dispatch_id: index,
             scratch,
             stop: Some(&control.stop),
+            strict: strict.as_ref(),
         };
         let started = Instant::now();
         let result = run(&driver.device(self.ring.card), driver, &launch);
@@ -273,6 +275,10 @@ impl Aql {
             waves: counters.waves,
             nanoseconds: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
         });
+        if let (Some(hazards), Some(strict)) = (&driver.hazards, &strict) {
+            let entry = self.entry(dispatch.kernel_object);
+            hazards.add(&name, entry, &strict.hazards(), &driver.record);
+        }
         if let Err(fault) = result {
             self.fault(&fault, &name);
             return None;
@@ -292,6 +298,18 @@ impl Aql {
             kernel_name(memory, kernel_object).unwrap_or_else(unnamed).into()
         });
         name.clone()
+    }
+
+    /// The address of a kernel's first instruction.
+    fn entry(&self, kernel_object: u64) -> u64 {
+        // Source: LLVM `AMDGPUUsage.rst`, kernel descriptor, `KERNEL_CODE_ENTRY_BYTE_OFFSET`.
+        let offset = self
+            .driver
+            .memory
+            .host(kernel_object.wrapping_add(16), 8)
+            // SAFETY: mapped.
+            .map_or(0, |host| unsafe { host.cast::<i64>().read_unaligned() });
+        kernel_object.wrapping_add_signed(offset)
     }
 
     /// Makes sure that there is enough private memory for a kernel.
@@ -334,6 +352,8 @@ impl Aql {
             return;
         }
         self.driver.record.fault(&fault.to_string(), name, self.ring.number);
+        // Once the runtime is told, the program may end at any moment.
+        self.driver.say_hazards();
         match fault.kind {
             FaultKind::PageFault { va, write } => {
                 self.driver.page_fault(self.ring, va, write, name);

@@ -4,6 +4,7 @@ mod abi;
 mod aql;
 mod event;
 mod fault;
+mod hazards;
 mod ioctl;
 mod kernel_name;
 mod memory;
@@ -18,6 +19,7 @@ use crate::inject::Injection;
 use crate::machine::{Host, MODULES, Machine};
 use crate::settings::Settings;
 use event::Events;
+use hazards::Hazards;
 use memory::GpuMemory;
 use queue::Queue;
 use record::Record;
@@ -38,6 +40,7 @@ pub struct Driver {
     pub(crate) memory: Arc<GpuMemory>,
     pub(crate) events: Events,
     pub(crate) record: Record,
+    pub(crate) hazards: Option<Hazards>,
     pub(crate) inject: Vec<Injection>,
     pub(crate) doorbell: Doorbell,
     devices: Vec<Device>,
@@ -111,7 +114,8 @@ impl Driver {
             let target = card.isa().ok_or_else(|| DriverError::Target(card.name.clone()))?;
             Ok(Device::new(target, threads))
         };
-        let devices = cards.iter().map(device).collect::<Result<_, DriverError>>()?;
+        let devices = cards.iter().map(device).collect::<Result<Vec<_>, DriverError>>()?;
+        let hazards = settings.strict.then(|| Hazards::new(settings.seed, &devices));
         let sizes = cards.iter().map(Card::vram_bytes).collect();
         // Containers often have none.
         let modules = std::fs::read_to_string(MODULES).unwrap_or_default();
@@ -122,6 +126,7 @@ impl Driver {
             memory: Arc::new(GpuMemory::new(sizes)?),
             events: Events::default(),
             record: Record::new(settings),
+            hazards,
             inject: settings.inject.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
             doorbell: Doorbell::default(),
             devices,
@@ -148,7 +153,15 @@ impl Driver {
 
     /// Says on standard error what was run, where that is wanted.
     pub fn say_counters(&self) {
+        self.say_hazards();
         self.record.say_counters();
+    }
+
+    /// Says on standard error which hazards were met, where they are looked for.
+    pub(crate) fn say_hazards(&self) {
+        if let Some(text) = self.hazards.as_ref().and_then(Hazards::say) {
+            eprint!("{text}");
+        }
     }
 
     /// The file of which every open device is a copy.

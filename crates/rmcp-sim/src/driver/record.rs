@@ -24,6 +24,17 @@ pub(crate) enum Event<'a> {
         waves: u64,
         nanoseconds: u64,
     },
+    /// Wavefronts of the kernel just ended have met a hazard of gfx10.1 at an instruction, and how often it had an
+    /// effect.
+    Hazard {
+        kernel: &'a str,
+        rule: &'static str,
+        /// Address of the instruction from the kernel's first one on.
+        offset: i64,
+        instruction: &'a str,
+        times: u64,
+        bitten: u64,
+    },
     /// Memory was allocated.
     Allocate { handle: u64, va: u64, bytes: u64, flags: Vec<&'static str> },
     /// Memory was given back.

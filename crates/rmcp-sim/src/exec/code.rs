@@ -5,6 +5,7 @@ use super::fault::FaultKind;
 use super::lower::lower;
 use super::op::Op;
 use rmcp_code::isa::{Isa, Target, Wave};
+use rmcp_code::rules::{PathReader, PathStep};
 
 const PAGE: u64 = 4096;
 
@@ -12,6 +13,8 @@ const PAGE: u64 = 4096;
 struct Page {
     start: u64,
     ops: Box<[Option<Op>]>,
+    /// What they are to hazards; empty where these are not looked for.
+    steps: Box<[Option<PathStep>]>,
 }
 
 /// Code that one worker has seen.
@@ -20,13 +23,20 @@ pub(super) struct Code {
     wave: Wave,
     /// Vector registers of a wavefront.
     registers: u32,
+    reader: Option<PathReader>,
     pages: Vec<Page>,
     latest: usize,
 }
 
 impl Code {
-    pub(super) fn new(isa: &'static Isa, wave: Wave, registers: u32) -> Self {
-        Self { isa, wave, registers, pages: Vec::new(), latest: 0 }
+    /// Makes a room for code; hazards are looked for where there is a reader.
+    pub(super) fn new(
+        isa: &'static Isa,
+        wave: Wave,
+        registers: u32,
+        reader: Option<PathReader>,
+    ) -> Self {
+        Self { isa, wave, registers, reader, pages: Vec::new(), latest: 0 }
     }
 
     /// Returns the instruction at an address.
@@ -55,7 +65,9 @@ impl Code {
             Some(at) => at,
             None => {
                 let ops = vec![None; (PAGE / 4) as usize].into_boxed_slice();
-                self.pages.push(Page { start, ops });
+                let watched = if self.reader.is_some() { ops.len() } else { 0 };
+                let steps = vec![None; watched].into_boxed_slice();
+                self.pages.push(Page { start, ops, steps });
                 self.pages.len() - 1
             }
         };
@@ -65,8 +77,16 @@ impl Code {
                 self.isa.decode(&words[..count]).map_err(|_error| FaultKind::Illegal)?;
             let op = lower(&instruction, self.wave, self.registers)?;
             self.pages[self.latest].ops[place] = Some(op);
+            if let Some(reader) = &self.reader {
+                self.pages[self.latest].steps[place] = Some(reader.step(&instruction));
+            }
         }
         Ok(())
+    }
+
+    /// Returns what the instruction at an address, which [`Code::at`] has just returned, is to hazards.
+    pub(super) fn step(&self, pc: u64) -> Option<&PathStep> {
+        self.pages[self.latest].steps.get((pc % PAGE / 4) as usize)?.as_ref()
     }
 
     /// Returns the text of the instruction at an address; of one that the target lacks what it is on another, or its

@@ -1,5 +1,6 @@
 //! One dispatch, as the packet processor hands it over.
 
+use super::strict::Strict;
 use std::sync::atomic::AtomicBool;
 
 /// Private memory that backs the wavefronts of a dispatch.
@@ -43,4 +44,6 @@ pub struct Launch<'a> {
     pub scratch: Scratch,
     /// Set by the caller to stop the dispatch.
     pub stop: Option<&'a AtomicBool>,
+    /// Where hazards of gfx10.1 are noted down, where they are looked for.
+    pub strict: Option<&'a Strict>,
 }

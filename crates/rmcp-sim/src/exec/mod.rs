@@ -4,6 +4,8 @@
 //! for each address, becomes a function pointer with resolved operands ([`op::Op`]), and works on arrays of 32
 //! lanes that the compiler turns into vector code. A wavefront of 64 lanes is two such halves.
 //!
+//! Hazards of gfx10.1 are looked for where a dispatch asks for it ([`Strict`]), in a loop of their own.
+//!
 //! What a target lacks is [`FaultKind::Illegal`], what is missing here is [`FaultKind::Unimplemented`]; no
 //! instruction is passed over in silence.
 
@@ -26,6 +28,7 @@ mod op;
 mod scalar;
 mod schedule;
 mod smem;
+mod strict;
 mod vector;
 mod wave;
 
@@ -38,3 +41,4 @@ pub use launch::{Launch, Scratch};
 pub use lower::check;
 pub use memory::{Memory, Range};
 pub use schedule::{Counters, run};
+pub use strict::{Hazard, Strict};

@@ -12,14 +12,16 @@ use super::launch::Launch;
 use super::memory::{Memory, Translation};
 use super::mode::Mode;
 use super::op::Step;
+use super::strict::{self, Watch};
 use super::wave::{EXEC, Lanes, Wave, ZERO};
 use rmcp_code::KernelDescriptor;
 use rmcp_code::isa::{Isa, Wave as Size};
+use rmcp_code::rules::{Path, PathReader};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Instructions that a wavefront runs before others have their turn.
-const SLICE: u64 = 20_000;
+pub(super) const SLICE: u64 = 20_000;
 /// Turns without progress after which a worker takes another work-group.
 const PATIENCE: u32 = 4;
 /// Work-groups that a worker runs side by side at most.
@@ -172,7 +174,13 @@ impl<'m> Dispatch<'m> {
             fault: None,
         };
         let registers = self.descriptor.vector_registers();
-        let mut code = Code::new(Isa::of(self.device.target), self.descriptor.wave(), registers);
+        let (target, size) = (self.device.target, self.descriptor.wave());
+        let strict = self.launch.strict.and_then(|strict| {
+            let reader = PathReader::new(target, size, self.descriptor.is_wgp_mode())?;
+            Some((reader, Watch::new(strict)))
+        });
+        let (reader, mut watch) = strict.unzip();
+        let mut code = Code::new(Isa::of(target), size, registers, reader);
         let mut residents: Vec<Group> = Vec::new();
         let mut patience = 0;
         loop {
@@ -188,7 +196,7 @@ impl<'m> Dispatch<'m> {
             let before = residents.len();
             let mut at = 0;
             while at < residents.len() {
-                match self.turn(&mut code, &mut exec, &mut residents[at]) {
+                match self.turn(&mut code, &mut exec, watch.as_mut(), &mut residents[at]) {
                     Ok(true) => {
                         let group = residents.swap_remove(at);
                         self.shared().free_slots.extend(group.slots);
@@ -208,6 +216,9 @@ impl<'m> Dispatch<'m> {
                 break;
             }
         }
+        if let Some(watch) = watch {
+            watch.tell(|pc| code.text(pc, &mut exec));
+        }
         let mut shared = self.shared();
         shared.counters.wave_instructions += exec.counters.wave_instructions;
         shared.counters.waves += exec.counters.waves;
@@ -216,7 +227,13 @@ impl<'m> Dispatch<'m> {
     }
 
     /// Gives each wavefront of a work-group a slice, and returns whether all are done.
-    fn turn(&self, code: &mut Code, exec: &mut Exec<'m>, group: &mut Group) -> Result<bool, Fault> {
+    fn turn(
+        &self,
+        code: &mut Code,
+        exec: &mut Exec<'m>,
+        mut watch: Option<&mut Watch<'_>>,
+        group: &mut Group,
+    ) -> Result<bool, Fault> {
         std::mem::swap(&mut exec.lds, &mut group.lds);
         let mut all_done = true;
         for wave in &mut group.waves {
@@ -225,7 +242,10 @@ impl<'m> Dispatch<'m> {
                 continue;
             }
             std::mem::swap(&mut exec.wave, wave);
-            let result = slice(code, exec);
+            let result = match &mut watch {
+                None => slice(code, exec),
+                Some(watch) => strict::slice(code, exec, watch),
+            };
             std::mem::swap(&mut exec.wave, wave);
             if let Err((kind, lane, pc)) = result {
                 let text = code.text(pc, exec);
@@ -317,6 +337,8 @@ impl<'m> Dispatch<'m> {
             done: false,
             waits: false,
             lds_apertures: [self.device.lds_aperture, self.device.private_aperture],
+            path: Path::default(),
+            passed: 0,
         }
     }
 
@@ -411,8 +433,11 @@ enum Admission {
     Nothing,
 }
 
+/// What went wrong in a wavefront, in which lane, and the instruction.
+pub(super) type Stop = (FaultKind, Option<u32>, u64);
+
 /// Runs the wavefront at hand for a slice.
-fn slice(code: &mut Code, exec: &mut Exec<'_>) -> Result<(), (FaultKind, Option<u32>, u64)> {
+fn slice(code: &mut Code, exec: &mut Exec<'_>) -> Result<(), Stop> {
     let mut left = SLICE;
     while left > 0 {
         let pc = exec.wave.pc;

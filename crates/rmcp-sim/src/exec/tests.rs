@@ -13,6 +13,7 @@ use super::schedule::Counters;
 use super::wave::{EXEC, Lanes, M0, VCC, Wave, ZERO};
 use super::{Device, Launch, Scratch};
 use rmcp_code::isa::{Isa, Target, Wave as Size};
+use rmcp_code::rules::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Memory of 64 KiB at one address.
@@ -72,6 +73,8 @@ fn bench_of(target: Target, size: Size) -> Bench {
         done: false,
         waits: false,
         lds_apertures: [1 << 48, 2 << 48],
+        path: Path::default(),
+        passed: 0,
     };
     let mut x = Exec {
         wave: Box::new(wave),

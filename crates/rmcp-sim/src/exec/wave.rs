@@ -5,6 +5,7 @@ use super::number;
 use super::op::{
     ABSOLUTE, CROSS, Commit, Cross, NEGATE, Number, Op, Origin, PACKED, PART, SIGNED, Source,
 };
+use rmcp_code::rules::Path;
 
 /// One register for 32 lanes.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,10 @@ pub(super) struct Wave {
     pub(super) done: bool,
     pub(super) waits: bool,
     pub(super) lds_apertures: [u64; 2],
+    /// What hazards depend on; only kept where they are looked for.
+    pub(super) path: Path,
+    /// Instructions passed while hazards were looked for.
+    pub(super) passed: u64,
 }
 
 impl Wave {

@@ -169,6 +169,15 @@ pub(crate) struct Sim {
     /// Say at the end how much was run.
     #[arg(long)]
     pub(crate) counters: bool,
+    /// Say at the end which of gfx10.1's hazards the kernels met: the rules of `rmcp scan`, on what really ran.
+    ///
+    /// Slower. A card meets them too, and mostly gets away with it.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Let hazards have their effect where it is known (vmem-to-scalar-write, smem-to-vector-write, vcmpx-exec): one in
+    /// 64 instructions reads its scalar registers late. The same ones with the same number.
+    #[arg(long, value_name = "N", requires = "strict")]
+    pub(crate) seed: Option<u64>,
     /// Do not say first that the card is simulated.
     #[arg(long, short)]
     pub(crate) quiet: bool,

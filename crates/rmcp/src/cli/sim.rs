@@ -41,6 +41,8 @@ pub(crate) fn run(arguments: &Sim, output: &Output) -> Result<ExitCode, Failure>
         kernel_log: whole(arguments.kernel_log.as_deref())?,
         threads: arguments.threads,
         counters: arguments.counters,
+        strict: arguments.strict,
+        seed: arguments.seed,
     };
     let settings = serde_json::to_string(&settings).map_err(Failure::could_not_check)?;
     if !arguments.quiet {
