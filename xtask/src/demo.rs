@@ -1,7 +1,7 @@
 //! RMCP at work on shipped input.
 
 use crate::rocm;
-use crate::run::{cargo, release_binary, run as start, top};
+use crate::run::{cargo, release_binary, top};
 use anyhow::{Result, bail};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -113,10 +113,7 @@ const SCENES: [Scene; 9] = [
 pub(crate) fn run() -> Result<()> {
     rocm::need()?;
     cargo(&["build", "--release", "--quiet"])?;
-    std::fs::create_dir_all(top().join("target/demo"))?;
-    let targets = ["--offload-arch=gfx1010", "--offload-arch=gfx1030"];
-    let source = "workloads/hip/convolution.hip";
-    start("hipcc", &[&targets[..], &["-O3", "-std=c++17", source, "-o", CONVOLUTION]].concat())?;
+    rocm::compile("convolution", &top().join("target/demo"))?;
     for scene in SCENES {
         let set = scene.variable.map(|(name, value)| format!("{name}={value} "));
         println!("\n=== {}", scene.title);

@@ -8,10 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Programs of `workloads/hip`.
-const PROGRAMS: [&str; 7] =
-    ["runtime", "arithmetic", "reduce_scan", "gemm", "convolution", "normalise", "generic_pointer"];
-
 /// How long a program may take, even on a machine that does much else.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -24,7 +20,7 @@ pub(crate) fn run(runs: u32, at_once: usize) -> Result<()> {
     cargo(&["build", "--release", "--quiet"])?;
     let folder = top().join("target/sim-soak");
     let programs: Vec<PathBuf> =
-        PROGRAMS.iter().map(|name| compile(name, &folder)).collect::<Result<_>>()?;
+        rocm::PROGRAMS.iter().map(|name| rocm::compile(name, &folder)).collect::<Result<_>>()?;
     let before = left_behind()?;
     let start = Instant::now();
     for run in 1..=runs {
@@ -45,20 +41,6 @@ pub(crate) fn run(runs: u32, at_once: usize) -> Result<()> {
     ensure!(new.is_empty(), "left behind: {new:?}");
     println!("nothing is left behind in {}", FOLDERS.join(" and "));
     Ok(())
-}
-
-fn compile(name: &str, folder: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(folder)?;
-    let (source, made) =
-        (top().join("workloads/hip").join(name).with_extension("hip"), folder.join(name));
-    let status = Command::new("hipcc")
-        .args(["--offload-arch=gfx1010", "-O3", "-std=c++17", "-o"])
-        .args([&made, &source])
-        .stderr(Stdio::null())
-        .status()
-        .context("start hipcc")?;
-    ensure!(status.success(), "hipcc failed on {} ({status})", source.display());
-    Ok(made)
 }
 
 fn sim(program: &Path, arguments: &[&str], threads: usize) -> Result<Child> {

@@ -25,7 +25,7 @@ struct Device {
     name: CString,
 }
 
-/// Version of the render node's interface. Source: Linux `amdgpu_drv.c`, `KMS_DRIVER_MINOR` of Linux 6.1.
+/// Version of the render node's interface: one of amdgpu's of 2022. The runtime only prints it.
 const VERSION: (u32, u32) = (3, 49);
 
 /// Open devices by address.

@@ -134,6 +134,21 @@ macro_rules! streams {
 }
 streams! { fopen fopen64 }
 
+/// Returns the path that is looked at instead of another, itself where it is not simulated. `None`, with the error
+/// number set, where the simulated machine has no such path.
+///
+/// # Safety
+/// `path` is null or a C string.
+unsafe fn to_look_at(path: *const c_char) -> Option<*const c_char> {
+    // SAFETY: the caller's promise.
+    let Some(found) = (unsafe { find(path) }) else { return Some(path) };
+    let stand_in = found.stand_in().map(CStr::as_ptr);
+    if stand_in.is_none() {
+        set_errno(libc::ENOENT);
+    }
+    stand_in
+}
+
 macro_rules! looks {
     ($($name:ident $type:ty;)*) => {$(
         /// The C library's function: what is simulated looks like something of the same kind.
@@ -143,16 +158,7 @@ macro_rules! looks {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, result: *mut $type) -> c_int {
             // SAFETY: the caller's path.
-            let path = match unsafe { find(path) } {
-                None => path,
-                Some(found) => match found.stand_in() {
-                    Some(path) => path.as_ptr(),
-                    None => {
-                        set_errno(libc::ENOENT);
-                        return -1;
-                    }
-                },
-            };
+            let Some(path) = (unsafe { to_look_at(path) }) else { return -1 };
             real!($name(path, result): fn(*const c_char, *mut $type) -> c_int, or -1)
         }
     )*};
@@ -195,15 +201,6 @@ pub unsafe extern "C" fn statx(
     result: *mut libc::statx,
 ) -> c_int {
     // SAFETY: the caller's path.
-    let path = match unsafe { find(path) } {
-        None => path,
-        Some(found) => match found.stand_in() {
-            Some(path) => path.as_ptr(),
-            None => {
-                set_errno(libc::ENOENT);
-                return -1;
-            }
-        },
-    };
+    let Some(path) = (unsafe { to_look_at(path) }) else { return -1 };
     real!(statx(at, path, flags, mask, result): fn(c_int, *const c_char, c_int, libc::c_uint, *mut libc::statx) -> c_int, or -1)
 }

@@ -31,11 +31,9 @@ pub struct Card {
     pub units_per_array: u32,
     /// Its memory in KiB, as far as programs may have it.
     pub vram_kib: u64,
-    /// Width of the memory's bus.
+    /// Width of the memory's bus, 0 where no source says.
     pub vram_width_bits: u32,
-    /// Clock of the memory.
-    pub memory_clock_mhz: u32,
-    /// Highest clock of the compute units.
+    /// Highest clock of the compute units, 0 where no source says.
     pub engine_clock_mhz: u32,
     /// Second cache in KiB.
     pub l2_kib: u32,
@@ -47,12 +45,7 @@ pub struct Card {
     pub sdma_engines: u32,
     /// Wavefronts that a SIMD holds.
     pub waves_per_simd: u32,
-    /// Version of the firmware that reads the queues.
-    pub firmware: u32,
-    /// Version of the copy engines' firmware.
-    pub sdma_firmware: u32,
-    /// Where the numbers are from. Clock and width of the memory, and versions of firmware, are of cards of that time:
-    /// they are shown, and nothing depends on them.
+    /// Where the numbers are from.
     pub sources: Vec<String>,
 }
 

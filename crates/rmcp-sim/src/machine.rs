@@ -121,7 +121,7 @@ impl Machine {
         self.file(format!("{node}/gpu_id"), "0\n");
         self.file(format!("{node}/name"), "\n");
         self.file(format!("{node}/properties"), &processor(host));
-        self.file(format!("{node}/mem_banks/0/properties"), &bank(0, host.memory, 64, 0));
+        self.file(format!("{node}/mem_banks/0/properties"), &bank(0, host.memory, 64));
         self.folder(&format!("{node}/caches"));
         self.folder(&format!("{node}/io_links"));
         for (at, card) in cards.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Machine {
             self.file(format!("{node}/name"), &format!("{}\n", card.chip));
             self.file(format!("{node}/properties"), &properties(card, at, caches.len()));
             // Private: the processor sees only a window of it.
-            let memory = bank(2, card.vram_bytes(), card.vram_width_bits, card.memory_clock_mhz);
+            let memory = bank(2, card.vram_bytes(), card.vram_width_bits);
             self.file(format!("{node}/mem_banks/0/properties"), &memory);
             for (cache, text) in caches.iter().enumerate() {
                 self.file(format!("{node}/caches/{cache}/properties"), text);
@@ -228,6 +228,11 @@ fn processor(host: &Host) -> String {
 /// revision of the chip, 0. Source: Linux `kfd_topology.h`, `HSA_CAP_*`.
 const CAPABILITY: u64 = 2 << 8 | 2 << 12;
 
+/// Versions of the firmware that reads the queues, and of the copy engines': those of a Steam Deck (LACT's snapshot of
+/// its topology) for all cards. The runtime works around older ones.
+const FIRMWARE: u64 = 122;
+const SDMA_FIRMWARE: u64 = 70;
+
 fn properties(card: &Card, at: usize, caches: usize) -> String {
     let location = (bus(at) as u64) << 8;
     lines(&[
@@ -262,9 +267,9 @@ fn properties(card: &Card, at: usize, caches: usize) -> String {
         ("num_cp_queues", 8),
         ("max_engine_clk_fcompute", u64::from(card.engine_clock_mhz)),
         ("local_mem_size", card.vram_bytes()),
-        ("fw_version", u64::from(card.firmware)),
+        ("fw_version", FIRMWARE),
         ("capability", CAPABILITY),
-        ("sdma_fw_version", u64::from(card.sdma_firmware)),
+        ("sdma_fw_version", SDMA_FIRMWARE),
         ("unique_id", 0),
         ("num_xcc", 1),
         ("max_engine_clk_ccompute", 3600),
@@ -272,13 +277,14 @@ fn properties(card: &Card, at: usize, caches: usize) -> String {
 }
 
 /// `heap_type`: 0 is the system's memory, 1 and 2 a card's, seen by the processor or not.
-fn bank(heap: u64, bytes: u64, width: u32, clock: u32) -> String {
+fn bank(heap: u64, bytes: u64, width: u32) -> String {
     lines(&[
         ("heap_type", heap),
         ("size_in_bytes", bytes),
         ("flags", 0),
         ("width", u64::from(width)),
-        ("mem_clk_max", u64::from(clock)),
+        // Not known, as on many cards.
+        ("mem_clk_max", 0),
     ])
 }
 

@@ -9,6 +9,7 @@ mod rocblas;
 mod system;
 mod verdict;
 
+use crate::rocm;
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 use system::{End, Program, System};
@@ -178,15 +179,10 @@ fn rocminfo(system: &System, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Programs of `workloads/hip`, and which of their tests differ on purpose where the card is not what the runtime
-/// takes it for.
-const PROGRAMS: [&str; 7] =
-    ["runtime", "arithmetic", "reduce_scan", "gemm", "convolution", "normalise", "generic_pointer"];
-
 /// The HIP programs, compiled by the suite's own compiler.
 fn hip(system: &System, report: &mut Report) -> Result<()> {
     let options = ["--offload-arch=gfx1010", "--offload-arch=gfx1030"];
-    for name in PROGRAMS {
+    for name in rocm::PROGRAMS {
         for machine in [NATIVE, RDNA2] {
             let step = format!("hip {name}: {}", machine.title);
             if !report.wants(&step) {

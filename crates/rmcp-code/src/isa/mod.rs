@@ -18,7 +18,7 @@ pub use instruction::{Instruction, Wave};
 pub use operand::{EXEC, M0, NULL, Operand, ScalarSet, TTMP, VCC};
 pub use row::{Access, CATEGORIES, Kind, Row, Slot, Type, implicit};
 pub use target::Target;
-pub use text::Text;
+pub use text::{INLINE_F16, INLINE_F32, Text};
 
 /// Returns the words of code; bytes behind the last whole word are left out.
 pub fn words_of(code: &[u8]) -> Vec<u32> {

@@ -6,6 +6,8 @@ mod constant;
 mod control;
 mod modifiers;
 
+pub use constant::{INLINE_F16, INLINE_F32};
+
 use super::format::{FIELDS, Format, V3_SRC0, V3_SRC1, V3_SRC2};
 use super::operand::{EXEC, M0, NULL, TTMP, VCC};
 use super::row::{CATEGORY, Kind, Slot, Type, word_of};

@@ -1,6 +1,6 @@
 //! The driver's interface: numbers and arguments of its calls.
 //!
-//! Source: Linux `include/uapi/linux/kfd_ioctl.h`, version 1.11 to 1.17 of the interface.
+//! Source: Linux `include/uapi/linux/kfd_ioctl.h`, version 1.11 of the interface.
 
 /// `AMDKFD_IOCTL_BASE`: the letter of all its calls.
 pub const LETTER: u64 = b'K' as u64;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most events of a process. Source: Linux `kfd_priv.h`, `KFD_SIGNAL_EVENT_LIMIT`.
+/// Most events of a process. Source: Linux `kfd_ioctl.h`, `KFD_SIGNAL_EVENT_LIMIT`.
 const MOST: usize = 4096;
 
 #[derive(Debug, Clone, Copy, Default)]

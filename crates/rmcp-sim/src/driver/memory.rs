@@ -132,7 +132,10 @@ impl GpuMemory {
         } else {
             if flags & (flag::DOORBELL | flag::MMIO_REMAP) != 0 {
                 // Below the first offset; what is written there moves nothing, queues are looked at all the time.
-                offset = given % FIRST_OFFSET;
+                offset = given;
+                if given.checked_add(bytes).is_none_or(|end| end > FIRST_OFFSET) {
+                    return Err(MemoryError::Invalid);
+                }
             } else {
                 if flags & flag::VRAM != 0 {
                     let size = self.sizes.get(card).copied().ok_or(MemoryError::Invalid)?;

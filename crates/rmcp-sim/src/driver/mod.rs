@@ -95,7 +95,7 @@ pub(crate) fn monotonic_ns() -> u64 {
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
-/// The card's clock: 100 MHz, as all cards of these families have it.
+/// The card's clock. Its frequency is our choice: programs find it by reading this clock beside the host's.
 pub(crate) fn gpu_clock() -> u64 {
     monotonic_ns() / 10
 }

@@ -7,11 +7,12 @@ use std::fmt::{self, Write};
 const FLOATS: [&str; 9] =
     ["0.5", "-0.5", "1.0", "-1.0", "2.0", "-2.0", "4.0", "-4.0", "0.15915494"];
 
-/// The same as 16-bit floats. Source: IEEE 754.
-const F16: [u16; 9] = [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
+/// The constants from 240 on as 16-bit floats: 0.5, 1, 2 and 4 with both signs, and 1/(2π). Source: IEEE 754.
+pub const INLINE_F16: [u16; 9] =
+    [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
 
 /// The same as 32-bit floats.
-const F32: [u32; 9] = [
+pub const INLINE_F32: [u32; 9] = [
     0x3f00_0000,
     0xbf00_0000,
     0x3f80_0000,
@@ -50,7 +51,7 @@ pub(super) fn write_inline(value: u32, ty: Type, f: &mut impl Write) -> fmt::Res
         240..=248 => {
             let at = (value - 240) as usize;
             match ty {
-                Type::I16 => write!(f, "{:#x}", F16[at]),
+                Type::I16 => write!(f, "{:#x}", INLINE_F16[at]),
                 Type::B64 | Type::F64 if at == 8 => f.write_str("0.15915494309189532"),
                 _ => f.write_str(FLOATS[at]),
             }
@@ -76,11 +77,13 @@ const fn lower(value: u32) -> u16 {
 pub(super) fn is_marked(value: u32, ty: Type) -> bool {
     let half = lower(value);
     match ty {
-        Type::B32 | Type::I16 => is_small(value.cast_signed()) || F32.contains(&value),
+        Type::B32 | Type::I16 => is_small(value.cast_signed()) || INLINE_F32.contains(&value),
         Type::B64 => value <= 64,
         Type::F64 => false,
-        Type::F16 => is_small(i32::from(half.cast_signed())) || F16.contains(&half),
-        Type::V2f16 => is_small(value.cast_signed()) || (value >> 16 == 0 && F16.contains(&half)),
+        Type::F16 => is_small(i32::from(half.cast_signed())) || INLINE_F16.contains(&half),
+        Type::V2f16 => {
+            is_small(value.cast_signed()) || (value >> 16 == 0 && INLINE_F16.contains(&half))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The constants that fields of sources stand for.
 
-use rmcp_code::isa::{Slot, Type};
+use rmcp_code::isa::{INLINE_F16, INLINE_F32, Slot, Type};
 
 /// The value that a source field stands for, `None` where it is a register of the hardware.
 ///
@@ -16,8 +16,8 @@ pub(super) fn constant(code: u32, slot: &Slot) -> Option<u64> {
             let half = matches!(slot.ty, Type::F16 | Type::V2f16);
             return Some(match (slot.width >= 2, half) {
                 (true, _) => F64[at],
-                (_, true) => u64::from(F16[at]),
-                _ => u64::from(F32[at]),
+                (_, true) => u64::from(INLINE_F16[at]),
+                _ => u64::from(INLINE_F32[at]),
             });
         }
     };
@@ -25,19 +25,7 @@ pub(super) fn constant(code: u32, slot: &Slot) -> Option<u64> {
     Some(if slot.width >= 2 { wide } else { wide & 0xffff_ffff })
 }
 
-/// 0.5, 1, 2, 4 with both signs, and 1/(2 pi).
-const F16: [u16; 9] = [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
-const F32: [u32; 9] = [
-    0x3f00_0000,
-    0xbf00_0000,
-    0x3f80_0000,
-    0xbf80_0000,
-    0x4000_0000,
-    0xc000_0000,
-    0x4080_0000,
-    0xc080_0000,
-    0x3e22_f983,
-];
+/// The constants from 240 on as 64-bit floats.
 const F64: [u64; 9] = [
     0x3fe0_0000_0000_0000,
     0xbfe0_0000_0000_0000,
