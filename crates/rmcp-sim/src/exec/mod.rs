@@ -14,6 +14,7 @@
 mod atomic;
 mod buffer;
 mod code;
+mod control;
 mod device;
 mod exec_state;
 mod fault;
