@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 8] = [
     &["rmcp-sim"],
     &["rmcp-report"],
     &["rmcp-diagnose"],
-    &["rmcp-change"],
+    &["rmcp-change", "rmcp-trial"],
     &["rmcp-host", "rmcp-code"],
     &["rmcp-knowledge"],
     &["rmcp-model"],

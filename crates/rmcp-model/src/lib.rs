@@ -16,6 +16,7 @@ mod python;
 mod rocm;
 mod scan;
 mod setting;
+mod trial;
 mod version;
 
 pub use change::{ChangeState, Check, Plan, Reader, Standing, Step, TakesEffect, Wish};
@@ -40,4 +41,8 @@ pub use scan::{
     ScanProblem, ScanReport, ScanVerdict, TargetScan,
 };
 pub use setting::{Place, Setting, SettingKind};
+pub use trial::{
+    Attempt, Candidate, Cell, Knob, Outcome, Row, Test, Tool, TrialDevice, TrialMatrix, TrialVerdict,
+    Way,
+};
 pub use version::Version;
