@@ -1,1 +1,1 @@
-//! (to come)
+//! Durable records of what was run.

@@ -1,0 +1,1 @@
+//! Which tests to run next, and the smallest set of changes that is enough.

@@ -1,0 +1,1 @@
+//! What is run: shapes, tolerances, and how each software is asked to compute it.
