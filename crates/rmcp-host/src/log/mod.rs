@@ -3,9 +3,11 @@
 mod kmsg;
 mod pasted;
 mod scanner;
+mod watch;
 mod window;
 
 pub use kmsg::{parse_kmsg, read_kernel_log};
 pub use pasted::parse_pasted;
 pub use scanner::{LogScanner, ScanError};
+pub use watch::KernelLogWatch;
 pub use window::{normalize, printable};

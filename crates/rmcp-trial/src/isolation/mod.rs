@@ -1,5 +1,15 @@
 //! One child under limits: what it is started with, and what became of it.
+//!
+//! [`run`] starts a [`keep`]er, which starts the child: whatever happens to either of them, nothing goes on running.
 
+mod capture;
+mod keeper;
+mod run;
+
+pub use keeper::keep;
+pub use run::{IsolationError, Keeper, run};
+
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +18,7 @@ use std::time::Duration;
 pub const RESULTS: &str = "RMCP_RESULTS";
 
 /// What is started.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invocation {
     /// The program; looked for on `PATH` where it is a bare name.
     pub program: PathBuf,

@@ -81,6 +81,9 @@ pub(crate) enum Command {
     Undo(Undo),
     /// Show each change and where it stands; 1 where somebody should look at one
     Status(Status),
+    /// Watch over one test: what `rmcp try` starts between itself and the test
+    #[command(hide = true)]
+    Keep,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use args::{Arguments, Command};
 use clap::Parser;
 use output::Output;
 use rmcp_model::ExitCode;
+use rmcp_trial::isolation::keep;
 use std::io::Write;
 
 /// An error of a command, with its exit code and what to do about it.
@@ -70,6 +71,7 @@ pub(crate) fn run() -> std::process::ExitCode {
         Command::Apply(arguments) => change::apply(arguments, &output),
         Command::Undo(arguments) => status::undo(arguments, &output),
         Command::Status(arguments) => status::status(arguments, &output),
+        Command::Keep => keep().map(|()| ExitCode::Success).map_err(Failure::could_not_check),
     };
     match result {
         Ok(code) => code.into(),
