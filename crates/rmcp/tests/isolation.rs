@@ -1,6 +1,10 @@
 //! One child under limits, through the real keeper: whatever a test does, it is said, and nothing goes on running.
 
-#![expect(clippy::disallowed_methods, reason = "a test looks at processes")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test looks at processes, and stops at whatever is not so"
+)]
 
 use rmcp_trial::isolation::{End, Ended, Invocation, Keeper, Limits, run};
 use std::io::Write;

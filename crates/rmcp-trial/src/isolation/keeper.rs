@@ -9,7 +9,7 @@ use super::{Invocation, Limits};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, pidfd_open,
-    set_child_subreaper, setrlimit, waitpid,
+    set_child_subreaper, setrlimit, wait,
 };
 use serde::{Deserialize, Serialize};
 use std::io::BufRead;
@@ -209,7 +209,7 @@ fn end_the_rest(by_itself: bool) -> (Vec<String>, Vec<String>) {
 
 /// Takes the exit codes of orphans that have ended.
 fn reap() {
-    while matches!(waitpid(None, WaitOptions::NOHANG), Ok(Some(_))) {}
+    while matches!(wait(WaitOptions::NOHANG), Ok(Some(_))) {}
 }
 
 fn end_all(processes: &[Pid], signal: Signal) {
