@@ -26,11 +26,13 @@ pub enum Kind {
     OutOfMemory,
     /// An allocation takes a second.
     SlowAllocation,
+    /// What the copy engine copies does not arrive, from then on.
+    LostCopy,
     /// The driver goes away.
     Unload,
 }
 
-const NAMES: [(&str, Kind); 11] = [
+const NAMES: [(&str, Kind); 12] = [
     ("aperture", Kind::Aperture),
     ("illegal", Kind::Illegal),
     ("trap", Kind::Trap),
@@ -41,6 +43,7 @@ const NAMES: [(&str, Kind); 11] = [
     ("lost-interrupt", Kind::LostInterrupt),
     ("out-of-memory", Kind::OutOfMemory),
     ("slow-allocation", Kind::SlowAllocation),
+    ("lost-copy", Kind::LostCopy),
     ("unload", Kind::Unload),
 ];
 
@@ -91,8 +94,9 @@ impl Injection {
             return false;
         }
         let seen = self.seen.fetch_add(1, Ordering::Relaxed);
-        // Memory that is full stays full: the runtime tries again.
-        if self.kind == Kind::OutOfMemory { seen >= self.after } else { seen == self.after }
+        // Memory that is full stays full, as the runtime tries again, and an engine that is broken stays broken.
+        let lasts = matches!(self.kind, Kind::OutOfMemory | Kind::LostCopy);
+        if lasts { seen >= self.after } else { seen == self.after }
     }
 }
 

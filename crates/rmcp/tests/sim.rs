@@ -403,6 +403,12 @@ fn injected_faults_happen_once_and_where_they_were_asked_for() {
     }
     let text = with("out-of-memory@4", "gemm_i8").ends_with(2);
     assert!(text.contains("error hipError"), "{text}");
+    // Only where the copy engine copies.
+    let text = with("lost-copy@0", "gemm_i8").ends_with(1);
+    assert!(text.contains("FAIL") && text.contains("injected fault LostCopy"), "{text}");
+    let mut command = rmcp_sim(&["--inject", "lost-copy@0"]);
+    command.arg(&program).arg("gemm_i8").env("HSA_ENABLE_SDMA", "0");
+    run(command).ends_with(0);
     // A kernel whose name is not there.
     with("hang@0:no_such_kernel", "gemm_i8").ends_with(0);
 }

@@ -5,6 +5,7 @@
 use super::Driver;
 use super::queue::{Ring, Step};
 use super::record::Event;
+use crate::inject::{Kind, now};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Operations of a packet's first byte.
@@ -188,6 +189,10 @@ impl Sdma {
     }
 
     fn copy(&self, to: u64, from: u64, bytes: u64) -> Result<(), Failure> {
+        if now(&self.driver.inject, &[Kind::LostCopy], "").is_some() {
+            self.driver.record.fault("injected fault LostCopy", "SDMA", self.ring.number);
+            return Ok(());
+        }
         let mut done = 0;
         while done < bytes {
             // Several allocations may lie side by side.

@@ -4,9 +4,11 @@
 
 mod capture;
 mod keeper;
+mod lock;
 mod run;
 
 pub use keeper::keep;
+pub use lock::{CardLock, LockError};
 pub use run::{IsolationError, Keeper, run};
 
 use serde::{Deserialize, Serialize};

@@ -156,8 +156,8 @@ pub(crate) struct Sim {
     #[arg(long)]
     pub(crate) list: bool,
     /// Make something go wrong the N-th time (from 0) that it could: aperture, illegal, trap, page-fault, ecc, hang,
-    /// reset, lost-interrupt, out-of-memory (from then on), slow-allocation or unload, at kernels whose name holds
-    /// KERNEL.
+    /// reset, lost-interrupt, out-of-memory or lost-copy (both from then on), slow-allocation or unload, at kernels
+    /// whose name holds KERNEL.
     #[arg(long, value_name = "KIND@N[:KERNEL]")]
     pub(crate) inject: Vec<String>,
     /// Add a line of JSON to this file for each kernel, allocation, copy and fault.
