@@ -1,5 +1,6 @@
 //! Speed against a peer in the same run. Figures alone say nothing on a shared machine; ratios do.
 
+use crate::bench_trial::trials;
 use crate::run::{cargo, need_package, release_binary, run as start, top};
 use anyhow::{Context, Result, bail};
 use rmcp_knowledge::Knowledge;
@@ -28,7 +29,7 @@ pub(crate) fn run(log_mib: u64) -> Result<()> {
     need_package("rocminfo", "rocminfo")?;
     need_package("rg", "ripgrep")?;
     need_package("/usr/bin/time", "time")?;
-    let missed: Vec<String> = [doctor()?, changes()?, explain(log_mib)?].concat();
+    let missed: Vec<String> = [doctor()?, changes()?, trials()?, explain(log_mib)?].concat();
     if !missed.is_empty() {
         bail!("{}", missed.join("; "));
     }
@@ -160,7 +161,7 @@ fn explain(log_mib: u64) -> Result<Vec<String>> {
     Ok(bars)
 }
 
-fn missed(held: bool, what: String) -> Vec<String> {
+pub(crate) fn missed(held: bool, what: String) -> Vec<String> {
     if held { Vec::new() } else { vec![what] }
 }
 
@@ -238,7 +239,7 @@ fn time(command: &mut Command) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }

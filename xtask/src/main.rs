@@ -7,6 +7,7 @@
 
 mod bench;
 mod bench_scan;
+mod bench_trial;
 mod boot;
 mod corpus;
 mod corpus_isa;
@@ -55,7 +56,7 @@ enum Command {
         #[arg(long)]
         wrong: bool,
     },
-    /// Measure the speed of `doctor` and `explain` against a peer in the same run
+    /// Measure the speed of `doctor`, `apply`, `try` and `explain` against a peer in the same run
     Bench {
         /// Size of the made-up log in MiB.
         #[arg(long, default_value_t = 1024)]

@@ -10,6 +10,7 @@ mod fact;
 mod finding;
 mod gfx;
 mod host;
+mod job;
 mod log;
 mod pci;
 mod python;
@@ -32,6 +33,7 @@ pub use host::{
     Access, BootFacts, Card, DeviceAccess, DriverFacts, HostFacts, IoLink, KernelFacts, KfdCache,
     KfdNode, LinkFacts, MemoryBank, ModuleOption, Parameter, Platform, User,
 };
+pub use job::{Ending, JobEvent, JobRecord, JobRoute};
 pub use log::{LogFacts, LogKind, LogMatch, PastedFacts, PastedGpu};
 pub use pci::{PciAddress, PciId};
 pub use python::{Build, PythonEnv, PythonPackage};
@@ -42,7 +44,7 @@ pub use scan::{
 };
 pub use setting::{Place, Setting, SettingKind};
 pub use trial::{
-    Attempt, Candidate, Cell, Knob, Outcome, Row, Test, Tool, TrialDevice, TrialMatrix, TrialVerdict,
-    Way,
+    Attempt, Candidate, Cell, Knob, Outcome, Row, Test, Tool, TrialDevice, TrialMatrix,
+    TrialVerdict, Way,
 };
 pub use version::Version;

@@ -2,12 +2,14 @@
 
 mod change;
 mod clean;
+mod job;
 mod json;
 mod scan;
 mod style;
 mod text;
 
 pub use change::{edited_text, plan_text, standing_text, undo_text};
+pub use job::{job_json, job_text};
 pub use json::{diagnosis_json, explanation_json};
 pub use scan::{demangle, kernels_text, listing_text, scan_json, scan_text};
 pub use style::Palette;

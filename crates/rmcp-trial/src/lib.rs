@@ -8,7 +8,9 @@
     reason = "this room starts the processes of tests and keeps its own files"
 )]
 
+pub mod database;
 pub mod isolation;
+pub mod job;
 pub mod search;
 pub mod store;
 pub mod workload;

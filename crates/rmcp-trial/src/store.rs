@@ -1,99 +1,12 @@
-//! Durable records of what was run: one SQLite file in the user's state folder.
+//! Records of trials: which tests were run under which changes, and what became of them.
 //!
-//! A row says that an attempt begins before its process is started, and is completed when it is over; both are on the
-//! disk before anything else happens (`synchronous = FULL`). A row that was never completed names the test that was
-//! running when the machine went down, or when `rmcp` was killed.
+//! A row says that an attempt begins before its process is started, and is completed when it is over. A row that was
+//! never completed names the test that was running when the machine went down, or when `rmcp` was killed.
 
+use crate::database::{Database, DatabaseError, Moment};
 use rmcp_model::{Attempt, Knob, Outcome, Test, TrialMatrix};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Version of the tables, kept in SQLite's `user_version`.
-const FORMAT: i32 = 1;
-
-/// How long another process may hold the file.
-const BUSY: Duration = Duration::from_secs(10);
-
-const TABLES: &str = "
-CREATE TABLE session (
-    id INTEGER PRIMARY KEY,
-    started TEXT NOT NULL,   -- RFC 3339
-    boot TEXT NOT NULL,      -- /proc/sys/kernel/random/boot_id
-    request TEXT NOT NULL,   -- what was asked for, as JSON
-    matrix TEXT              -- the result, as JSON; none before the end
-) STRICT;
-CREATE TABLE attempt (
-    id INTEGER PRIMARY KEY,
-    session INTEGER NOT NULL REFERENCES session(id),
-    knobs TEXT NOT NULL,     -- what was different, as JSON
-    workload TEXT NOT NULL,
-    tool TEXT NOT NULL,
-    repeat INTEGER NOT NULL, -- from 0
-    started TEXT NOT NULL,
-    boot TEXT NOT NULL,
-    result TEXT,             -- what became of it, as JSON; none while it runs
-    output TEXT,             -- the end of what it said
-    UNIQUE (session, knobs, workload, tool, repeat)
-) STRICT;
-";
-
-/// Why records cannot be kept.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The folder cannot be made.
-    #[error("{}: {source}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong.
-        source: std::io::Error,
-    },
-    /// SQLite's word for it.
-    #[error("{}: {source}", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: rusqlite::Error,
-    },
-    /// A newer program wrote the file.
-    #[error("{}: written by a newer rmcp (format {found}, this one knows {FORMAT})", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: i32,
-    },
-    /// A row holds what it cannot hold.
-    #[error("{}: {what} cannot be read: {source}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Which row.
-        what: String,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// There is no such session.
-    #[error("{}: there is no session {id}", path.display())]
-    NoSession {
-        /// The file.
-        path: PathBuf,
-        /// Its number.
-        id: i64,
-    },
-}
-
-/// When and under which start of the machine something happens. Time comes in from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    /// Now, as RFC 3339.
-    pub time: String,
-    /// The machine's `boot_id`.
-    pub boot: String,
-}
 
 /// One question: this test, under these changes, for the so-many-th time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,62 +57,35 @@ pub struct Interrupted {
 /// The records.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
-    database: Connection,
+    database: Database,
 }
 
 impl Store {
-    /// Opens the records, and makes them where there are none.
-    ///
-    /// # Errors
-    /// [`StoreError`] when they cannot be read or written.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
-        let sqlite = |source| StoreError::Sqlite { path: path.to_owned(), source };
-        let database = Connection::open(path).map_err(sqlite)?;
-        let store = Self { path: path.to_owned(), database };
-        store.prepare()?;
-        Ok(store)
-    }
-
-    fn prepare(&self) -> Result<(), StoreError> {
-        let database = &self.database;
-        database.busy_timeout(BUSY).map_err(|error| self.sqlite(error))?;
-        database
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")
-            .map_err(|error| self.sqlite(error))?;
-        let found: i32 = database
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(|error| self.sqlite(error))?;
-        let made = match found {
-            0 => database.execute_batch(&format!("{TABLES} PRAGMA user_version = {FORMAT};")),
-            FORMAT => Ok(()),
-            _ => return Err(StoreError::Newer { path: self.path.clone(), found }),
-        };
-        made.and_then(|()| database.execute_batch("COMMIT")).map_err(|error| self.sqlite(error))
+    /// Keeps records in a file.
+    pub fn new(database: Database) -> Self {
+        Self { database }
     }
 
     /// Writes down that a session begins, and gives its number.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
-    pub fn begin(&self, now: &Moment, request: &serde_json::Value) -> Result<i64, StoreError> {
+    /// [`DatabaseError`] when it cannot be written.
+    pub fn begin(&self, now: &Moment, request: &serde_json::Value) -> Result<i64, DatabaseError> {
         self.database
+            .connection
             .execute(
                 "INSERT INTO session (started, boot, request) VALUES (?1, ?2, ?3)",
                 params![now.time, now.boot, request.to_string()],
             )
-            .map_err(|error| self.sqlite(error))?;
-        Ok(self.database.last_insert_rowid())
+            .map_err(|error| self.database.sqlite(error))?;
+        Ok(self.database.connection.last_insert_rowid())
     }
 
     /// Returns a session, or the latest one.
     ///
     /// # Errors
-    /// [`StoreError::NoSession`] when there is none of that number; [`StoreError`] when it cannot be read.
-    pub fn session(&self, id: Option<i64>) -> Result<Option<Session>, StoreError> {
+    /// [`DatabaseError::NoSession`] when there is none of that number; [`DatabaseError`] when it cannot be read.
+    pub fn session(&self, id: Option<i64>) -> Result<Option<Session>, DatabaseError> {
         let read = |row: &rusqlite::Row<'_>| {
             let texts: (String, Option<String>) = (row.get(2)?, row.get(3)?);
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, texts))
@@ -208,23 +94,29 @@ impl Store {
         let found = match id {
             Some(id) => self
                 .database
+                .connection
                 .query_row(&format!("{COLUMNS} WHERE id = ?1"), [id], read)
                 .optional()
-                .map_err(|error| self.sqlite(error))?
-                .ok_or_else(|| StoreError::NoSession { path: self.path.clone(), id })
+                .map_err(|error| self.database.sqlite(error))?
+                .ok_or_else(|| DatabaseError::NoSession {
+                    path: self.database.path().to_owned(),
+                    id,
+                })
                 .map(Some)?,
             None => self
                 .database
+                .connection
                 .query_row(&format!("{COLUMNS} ORDER BY id DESC LIMIT 1"), [], read)
                 .optional()
-                .map_err(|error| self.sqlite(error))?,
+                .map_err(|error| self.database.sqlite(error))?,
         };
         let Some((id, started, (request, matrix))) = found else { return Ok(None) };
-        let matrix = matrix.as_deref().map(|text| self.parse(text, || format!("session {id}")));
+        let matrix =
+            matrix.as_deref().map(|text| self.database.parse(text, || format!("session {id}")));
         Ok(Some(Session {
             id,
             started,
-            request: self.parse(&request, || format!("session {id}"))?,
+            request: self.database.parse(&request, || format!("session {id}"))?,
             matrix: matrix.transpose()?,
         }))
     }
@@ -232,12 +124,13 @@ impl Store {
     /// Writes down what came of a session.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
-    pub fn end(&self, session: i64, matrix: &TrialMatrix) -> Result<(), StoreError> {
-        let text = self.json(matrix, || format!("session {session}"))?;
+    /// [`DatabaseError`] when it cannot be written.
+    pub fn end(&self, session: i64, matrix: &TrialMatrix) -> Result<(), DatabaseError> {
+        let text = self.database.json(matrix, || format!("session {session}"))?;
         self.database
+            .connection
             .execute("UPDATE session SET matrix = ?2 WHERE id = ?1", params![session, text])
-            .map_err(|error| self.sqlite(error))?;
+            .map_err(|error| self.database.sqlite(error))?;
         Ok(())
     }
 
@@ -245,19 +138,20 @@ impl Store {
     /// run again.
     ///
     /// # Errors
-    /// [`StoreError`] when they cannot be read or written.
+    /// [`DatabaseError`] when they cannot be read or written.
     pub fn close_interrupted(
         &self,
         session: i64,
         now: &Moment,
-    ) -> Result<Vec<Interrupted>, StoreError> {
+    ) -> Result<Vec<Interrupted>, DatabaseError> {
         let mut statement = self
             .database
+            .connection
             .prepare(
                 "SELECT id, knobs, workload, tool, repeat, boot FROM attempt
                  WHERE session = ?1 AND result IS NULL ORDER BY id",
             )
-            .map_err(|error| self.sqlite(error))?;
+            .map_err(|error| self.database.sqlite(error))?;
         let rows = statement
             .query_map([session], |row| {
                 let question: (String, String, String, u32) =
@@ -265,7 +159,7 @@ impl Store {
                 Ok((row.get::<_, i64>(0)?, question, row.get::<_, String>(5)?))
             })
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| self.sqlite(error))?;
+            .map_err(|error| self.database.sqlite(error))?;
         let mut interrupted = Vec::new();
         for (id, (knobs, workload, tool, repeat), boot) in rows {
             let machine_went_down = boot != now.boot;
@@ -277,9 +171,9 @@ impl Store {
             self.finish(AttemptId(id), &Attempt::without_run(outcome), "")?;
             let test = Test {
                 workload,
-                tool: self.parse(&format!("\"{tool}\""), || format!("attempt {id}"))?,
+                tool: self.database.parse(&format!("\"{tool}\""), || format!("attempt {id}"))?,
             };
-            let knobs = self.parse(&knobs, || format!("attempt {id}"))?;
+            let knobs = self.database.parse(&knobs, || format!("attempt {id}"))?;
             interrupted.push(Interrupted {
                 question: Question { knobs, test, repeat },
                 machine_went_down,
@@ -293,17 +187,18 @@ impl Store {
     /// A test that once took the machine down under the same changes is answered by that: it is not run again.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read or written.
+    /// [`DatabaseError`] when it cannot be read or written.
     pub fn start(
         &self,
         session: i64,
         question: &Question,
         now: &Moment,
-    ) -> Result<Begun, StoreError> {
-        let knobs = self.json(&question.knobs, || question.test.to_string())?;
+    ) -> Result<Begun, DatabaseError> {
+        let knobs = self.database.json(&question.knobs, || question.test.to_string())?;
         let (workload, tool) = (&question.test.workload, question.test.tool.name());
         let found: Vec<(u32, Option<String>)> = self
             .database
+            .connection
             .prepare_cached(
                 "SELECT repeat, result FROM attempt
                  WHERE session = ?1 AND knobs = ?2 AND workload = ?3 AND tool = ?4",
@@ -315,11 +210,11 @@ impl Store {
                     })?
                     .collect()
             })
-            .map_err(|error| self.sqlite(error))?;
+            .map_err(|error| self.database.sqlite(error))?;
         let mut culprit = false;
         for (repeat, result) in found {
             let Some(result) = result else { continue };
-            let attempt: Attempt = self.parse(&result, || question.test.to_string())?;
+            let attempt: Attempt = self.database.parse(&result, || question.test.to_string())?;
             if repeat == question.repeat {
                 return Ok(Begun::Answered(Box::new(attempt)));
             }
@@ -330,39 +225,42 @@ impl Store {
             return Ok(Begun::Answered(Box::new(Attempt::without_run(Outcome::NotRun { what }))));
         }
         self.database
+            .connection
             .execute(
                 "INSERT INTO attempt (session, knobs, workload, tool, repeat, started, boot)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![session, knobs, workload, tool, question.repeat, now.time, now.boot],
             )
-            .map_err(|error| self.sqlite(error))?;
-        Ok(Begun::Run(AttemptId(self.database.last_insert_rowid())))
+            .map_err(|error| self.database.sqlite(error))?;
+        Ok(Begun::Run(AttemptId(self.database.connection.last_insert_rowid())))
     }
 
     /// Writes down what became of an attempt, with the end of what it said.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`DatabaseError`] when it cannot be written.
     pub fn finish(
         &self,
         attempt: AttemptId,
         result: &Attempt,
         output: &str,
-    ) -> Result<(), StoreError> {
-        let text = self.json(result, || format!("attempt {}", attempt.0))?;
+    ) -> Result<(), DatabaseError> {
+        let text = self.database.json(result, || format!("attempt {}", attempt.0))?;
         self.database
+            .connection
             .prepare_cached("UPDATE attempt SET result = ?2, output = ?3 WHERE id = ?1")
             .and_then(|mut statement| statement.execute(params![attempt.0, text, output]))
-            .map_err(|error| self.sqlite(error))?;
+            .map_err(|error| self.database.sqlite(error))?;
         Ok(())
     }
 
     /// Returns how long each test took on the average in all sessions, in seconds.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn usual_seconds(&self) -> Result<Vec<(String, String, f64)>, StoreError> {
+    /// [`DatabaseError`] when it cannot be read.
+    pub fn usual_seconds(&self) -> Result<Vec<(String, String, f64)>, DatabaseError> {
         self.database
+            .connection
             .prepare(
                 "SELECT workload, tool, avg(json_extract(result, '$.seconds')) FROM attempt
                  WHERE json_extract(result, '$.seconds') > 0 GROUP BY workload, tool",
@@ -372,31 +270,7 @@ impl Store {
                     .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                     .collect()
             })
-            .map_err(|error| self.sqlite(error))
-    }
-
-    fn sqlite(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite { path: self.path.clone(), source }
-    }
-
-    fn json<T: Serialize>(
-        &self,
-        value: &T,
-        what: impl FnOnce() -> String,
-    ) -> Result<String, StoreError> {
-        serde_json::to_string(value).map_err(|source| self.damaged(what(), source))
-    }
-
-    fn parse<T: for<'de> Deserialize<'de>>(
-        &self,
-        text: &str,
-        what: impl FnOnce() -> String,
-    ) -> Result<T, StoreError> {
-        serde_json::from_str(text).map_err(|source| self.damaged(what(), source))
-    }
-
-    fn damaged(&self, what: String, source: serde_json::Error) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), what, source }
+            .map_err(|error| self.database.sqlite(error))
     }
 }
 
@@ -404,6 +278,10 @@ impl Store {
 mod tests {
     use super::*;
     use rmcp_model::Tool;
+
+    fn open(path: &std::path::Path) -> Store {
+        Store::new(Database::open(path).unwrap())
+    }
 
     fn moment(boot: &str) -> Moment {
         Moment { time: "2026-01-01T00:00:00Z".to_owned(), boot: boot.to_owned() }
@@ -432,12 +310,12 @@ mod tests {
     fn what_is_finished_is_not_run_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/trials.sqlite");
-        let store = Store::open(&path).unwrap();
+        let store = open(&path);
         let session = store.begin(&moment("a"), &serde_json::json!({"n": 3})).unwrap();
         let id = run(store.start(session, &question(0), &moment("a")).unwrap());
         store.finish(id, &Attempt::without_run(Outcome::Passed), "all is well").unwrap();
         drop(store);
-        let store = Store::open(&path).unwrap();
+        let store = open(&path);
         assert!(store.close_interrupted(session, &moment("b")).unwrap().is_empty());
         assert_eq!(
             answered(store.start(session, &question(0), &moment("b")).unwrap()),
@@ -447,18 +325,18 @@ mod tests {
         run(store.start(other, &question(0), &moment("b")).unwrap());
         assert_eq!(store.session(None).unwrap().unwrap().id, other);
         assert_eq!(store.session(Some(session)).unwrap().unwrap().request["n"], 3);
-        assert!(matches!(store.session(Some(99)), Err(StoreError::NoSession { id: 99, .. })));
+        assert!(matches!(store.session(Some(99)), Err(DatabaseError::NoSession { id: 99, .. })));
     }
 
     #[test]
     fn what_took_the_machine_down_is_named_and_not_repeated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trials.sqlite");
-        let store = Store::open(&path).unwrap();
+        let store = open(&path);
         let session = store.begin(&moment("a"), &serde_json::json!({})).unwrap();
         run(store.start(session, &question(0), &moment("a")).unwrap());
         drop(store);
-        let store = Store::open(&path).unwrap();
+        let store = open(&path);
         let interrupted = store.close_interrupted(session, &moment("b")).unwrap();
         assert_eq!(interrupted, [Interrupted { question: question(0), machine_went_down: true }]);
         let first = answered(store.start(session, &question(0), &moment("b")).unwrap());
@@ -471,7 +349,7 @@ mod tests {
     fn what_ran_when_rmcp_was_ended_is_not_blamed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trials.sqlite");
-        let store = Store::open(&path).unwrap();
+        let store = open(&path);
         let session = store.begin(&moment("a"), &serde_json::json!({})).unwrap();
         run(store.start(session, &question(0), &moment("a")).unwrap());
         let interrupted = store.close_interrupted(session, &moment("a")).unwrap();
@@ -479,17 +357,5 @@ mod tests {
         let first = answered(store.start(session, &question(0), &moment("a")).unwrap());
         assert!(matches!(first, Outcome::NotRun { .. }), "{first:?}");
         run(store.start(session, &question(1), &moment("a")).unwrap());
-    }
-
-    #[test]
-    fn a_damaged_or_newer_file_is_said_to_be_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("trials.sqlite");
-        std::fs::write(&path, "this is no database, and is long enough to be read as one").unwrap();
-        assert!(matches!(Store::open(&path), Err(StoreError::Sqlite { .. })));
-        let newer = folder.path().join("newer.sqlite");
-        drop(Store::open(&newer).unwrap());
-        Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 7").unwrap();
-        assert!(matches!(Store::open(&newer), Err(StoreError::Newer { found: 7, .. })));
     }
 }

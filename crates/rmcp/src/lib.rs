@@ -6,11 +6,13 @@
 
 mod as_before;
 mod inspect;
+pub mod job;
 mod places;
 pub mod scan;
 mod site;
 
 pub use inspect::{InspectError, Inspection, explain, inspect, record};
+pub use places::records_folder;
 pub use rmcp_diagnose::diagnose;
 pub use rmcp_host::{Caller, Recording};
 pub use rmcp_knowledge::Knowledge;

@@ -1,7 +1,8 @@
 //! Where RMCP keeps and finds what is its own.
 
 use rmcp_change::{CommandRunner, Disk as _, RealDisk};
-use std::path::Path;
+use rmcp_host::Caller;
+use std::path::{Path, PathBuf};
 
 /// The system's journal.
 pub(crate) const SYSTEM_JOURNAL: &str = "/var/lib/rmcp/journal";
@@ -13,6 +14,15 @@ const INTERPOSER_FOLDER: &str = "/usr/lib/rmcp";
 /// Where a user's journal and plans are kept. Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
 pub(crate) fn state_folder(home: &str) -> String {
     format!("{}/.local/state/rmcp", home.trim_end_matches('/'))
+}
+
+/// Returns where records of trials and jobs are kept; none where the user has no home.
+///
+/// Source: XDG Base Directory Specification, which has relative paths ignored.
+pub fn records_folder(caller: &Caller) -> Option<PathBuf> {
+    let named = caller.variable("XDG_STATE_HOME").map(PathBuf::from);
+    let named = named.filter(|folder| folder.is_absolute()).map(|folder| folder.join("rmcp"));
+    named.or_else(|| caller.home.as_deref().map(|home| PathBuf::from(state_folder(home))))
 }
 
 /// Returns where RMCP's library is: beside the program on the running machine, or where packages put it.

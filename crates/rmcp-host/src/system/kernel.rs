@@ -24,6 +24,11 @@ pub fn read_kernel(root: &HostRoot) -> KernelFacts {
     KernelFacts { release, command_line }
 }
 
+/// Reads the id of the running start of the machine. Source: random(4), `boot_id`.
+pub fn read_boot_id(root: &HostRoot) -> Fact<String> {
+    root.read_value("/proc/sys/kernel/random/boot_id")
+}
+
 /// Splits a kernel command line into words as the kernel does: at blanks outside double quotes.
 ///
 /// Source: Linux `lib/cmdline.c`, `next_arg`.

@@ -6,7 +6,7 @@ use super::Captured;
 ///
 /// Memory is three halves of the limit at most, and a byte is moved once at most.
 #[derive(Debug)]
-pub(super) struct Capture {
+pub(crate) struct Capture {
     half: usize,
     head: Vec<u8>,
     /// The last bytes: between `half` and twice as many once that much has come.
@@ -15,11 +15,11 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { half: limit / 2, head: Vec::new(), tail: Vec::new(), total: 0 }
     }
 
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let room = self.half - self.head.len();
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
@@ -32,7 +32,7 @@ impl Capture {
         self.tail.extend_from_slice(rest);
     }
 
-    pub(super) fn finish(mut self) -> Captured {
+    pub(crate) fn finish(mut self) -> Captured {
         let surplus = self.tail.len().saturating_sub(self.half);
         self.tail.drain(..surplus);
         let kept = (self.head.len() + self.tail.len()) as u64;

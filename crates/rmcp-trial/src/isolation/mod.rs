@@ -7,10 +7,12 @@ mod keeper;
 mod lock;
 mod run;
 
+pub(crate) use capture::Capture;
 pub use keeper::keep;
 pub use lock::{CardLock, LockError};
 pub use run::{IsolationError, Keeper, run};
 
+use rmcp_model::Knob;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,6 +34,43 @@ pub struct Invocation {
     pub unset: Vec<String>,
     /// Its working folder; ours where none is given.
     pub folder: Option<PathBuf>,
+}
+
+/// Variables by which a GPU is hidden from HIP, ROCr and CUDA, and by which `rmcp.get_device()` is told.
+const PROCESSOR: [(&str, &str); 4] = [
+    ("HIP_VISIBLE_DEVICES", "-1"),
+    ("ROCR_VISIBLE_DEVICES", "-1"),
+    ("CUDA_VISIBLE_DEVICES", "-1"),
+    ("RMCP_DEVICE", "cpu"),
+];
+
+/// The variable that carries settings of PyTorch into programs of ours, as a JSON object of names and values.
+pub const TORCH_SETTINGS: &str = "RMCP_TORCH";
+
+impl Invocation {
+    /// Makes what is different for a candidate different for this process. An empty cache of MIOpen is made by the
+    /// caller, who knows where.
+    pub fn apply(&mut self, knobs: &[Knob]) {
+        let mut torch = serde_json::Map::new();
+        for knob in knobs {
+            match knob {
+                Knob::Set { name, value } => self.set.push((name.clone(), value.clone())),
+                Knob::Unset { name } => self.unset.push(name.clone()),
+                Knob::Torch { name, value } => {
+                    torch.insert(name.clone(), value.clone().into());
+                }
+                Knob::EmptyCache => {}
+                Knob::Processor => {
+                    let hidden = PROCESSOR.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                    self.set.extend(hidden);
+                }
+            }
+        }
+        if !torch.is_empty() {
+            let text = serde_json::Value::Object(torch).to_string();
+            self.set.push((TORCH_SETTINGS.to_owned(), text));
+        }
+    }
 }
 
 /// How far it may go.

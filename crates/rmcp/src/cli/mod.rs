@@ -5,6 +5,8 @@ mod change;
 mod doctor;
 mod explain;
 mod output;
+mod records;
+mod run;
 mod scan;
 mod sim;
 mod simulated_machine;
@@ -68,6 +70,12 @@ pub(crate) fn run() -> std::process::ExitCode {
         Command::Explain(explain) => explain::run(explain, &output),
         Command::Scan(scan) => scan::run(scan, &output),
         Command::Sim(arguments) => sim::run(arguments, &output),
+        Command::Try(_) => Err(Failure::usage("not yet")),
+        Command::Run(arguments) => match run::run(arguments, &output) {
+            // The job's own exit code, which is not of our table.
+            Ok(code) => return code.into(),
+            Err(failure) => Err(failure),
+        },
         Command::Apply(arguments) => change::apply(arguments, &output),
         Command::Undo(arguments) => status::undo(arguments, &output),
         Command::Status(arguments) => status::status(arguments, &output),

@@ -10,6 +10,7 @@ use rmcp::model::ExitCode;
 use rmcp_sim::card::Card;
 use rmcp_sim::inject::Injection;
 use rmcp_sim::settings::{Settings, VARIABLE};
+use rmcp_trial::isolation::Invocation;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,27 @@ pub(crate) fn run(arguments: &Sim, output: &Output) -> Result<ExitCode, Failure>
     let error = command.exec();
     Err(Failure::could_not_check(format!("cannot start {}: {error}", program.display()))
         .hint("is it installed, and spelled as on a command line?"))
+}
+
+/// A command as it is started on a simulated card, by ourselves.
+pub(crate) fn on_card(
+    invocation: Invocation,
+    card: &str,
+    inject: &[String],
+    kernel_log: Option<&Path>,
+) -> Result<Invocation, Failure> {
+    let program = std::env::current_exe().map_err(Failure::could_not_check)?;
+    let mut arguments: Vec<OsString> =
+        ["sim", "--quiet", "--card", card].map(OsString::from).to_vec();
+    if let Some(log) = kernel_log {
+        arguments.extend(["--kernel-log".into(), log.into()]);
+    }
+    for fault in inject {
+        arguments.extend(["--inject".into(), fault.into()]);
+    }
+    arguments.extend(["--".into(), invocation.program.into()]);
+    arguments.extend(invocation.arguments);
+    Ok(Invocation { program, arguments, ..invocation })
 }
 
 /// The cards of these names; an RX 5600 XT where none is named.

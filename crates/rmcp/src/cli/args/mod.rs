@@ -1,5 +1,11 @@
 //! The command line as it is typed.
 
+mod run;
+mod trial;
+
+pub(crate) use run::Run;
+pub(crate) use trial::{Form, Try};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rmcp::model::Reader;
 use std::ffi::OsString;
@@ -75,6 +81,23 @@ pub(crate) enum Command {
     /// What the card lacks and gets wrong is lacking and wrong here too. Exits as the program does.
     #[command(after_help = "Example: rmcp sim --card rx5600xt -- rocminfo")]
     Sim(Sim),
+    /// Find the smallest fix that works, by trying: each test in a process of its own, every number compared
+    ///
+    /// Runs convolutions, training and more as the machine is, then under candidate fixes, best first, and reduces
+    /// what works to what is needed. Changes nothing outside the tests. Exits with 0 where everything passes as it
+    /// is, and with 1 where it does not.
+    #[command(
+        after_help = "Examples: rmcp try --dry-run; rmcp try --budget 20m; rmcp try --simulate rx5600xt --all; \
+rmcp try --project ~/yolo -- python3 train.py --epochs 1"
+    )]
+    Try(Try),
+    /// Run a job that survives a GPU fault: it goes on from its last checkpoint, on the next route
+    ///
+    /// Starts the command in the environment of the best route, and hands terminal, signals and exit code through.
+    /// Only a fault of the GPU or a hang is worth another start; a Python error, Ctrl-C and the killer of processes
+    /// for want of memory are not.
+    #[command(after_help = "Example: rmcp run --hang-after 10m -- python3 train.py")]
+    Run(Run),
     /// Change this machine so that it can be taken back: shows every difference, and asks
     Apply(Apply),
     /// Take changes back: the old bytes, exactly

@@ -1,0 +1,256 @@
+//! Jobs that survive: what is handed through, what is worth another start, and what is kept for the next day.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests start programs and read what they have written"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// What ROCr prints at a bad address. Source: ROCr `core/runtime/amd_gpu_agent.cpp`, and HIP's `rocdevice.cpp`.
+const FAULT: &str = ":0:rocdevice.cpp :2875: 100 us: Callback: Queue 0x7f00 aborting with error : HSA_STATUS_ERROR_MEMORY_APERTURE_VIOLATION: The agent attempted to access memory beyond the largest legal address. code: 0x29";
+
+/// A user with a home of his own.
+struct User(TempDir);
+
+impl User {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// `rmcp run` with options and a command.
+    fn run(&self, options: &[&str], command: &[&str]) -> Command {
+        let mut rmcp = Command::new(env!("CARGO_BIN_EXE_rmcp"));
+        rmcp.arg("run").args(options).arg("--").args(command);
+        rmcp.current_dir(self.folder()).env("HOME", self.folder()).env_remove("XDG_STATE_HOME");
+        rmcp.env_remove("HSA_OVERRIDE_GFX_VERSION").stdin(Stdio::null());
+        rmcp
+    }
+
+    fn sh(&self, options: &[&str], script: &str) -> Output {
+        self.run(options, &["sh", "-c", script]).output().unwrap()
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let mut rmcp = Command::new(env!("CARGO_BIN_EXE_rmcp"));
+        rmcp.args(["run", "--status", "--format", "json"]).env("HOME", self.folder());
+        let output = rmcp.env_remove("XDG_STATE_HOME").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// How often the command was started, by the file to which it adds a line each time.
+    fn starts(&self) -> usize {
+        std::fs::read_to_string(self.folder().join("starts")).unwrap_or_default().lines().count()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_job_keeps_its_streams_and_its_exit_code() {
+    let user = User::new();
+    for code in [0, 1, 3, 77] {
+        let output = user.sh(&[], &format!("echo out; echo error >&2; exit {code}"));
+        assert_eq!(output.status.code(), Some(code));
+        assert_eq!(
+            (text(&output.stdout), text(&output.stderr)),
+            ("out\n".into(), "error\n".into())
+        );
+    }
+    let output = user.sh(&[], "kill -TERM $$");
+    assert_eq!(output.status.code(), Some(128 + 15));
+    let mut piped =
+        user.run(&[], &["cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut piped.stdin.take().unwrap(), b"handed through").unwrap();
+    assert_eq!(text(&piped.wait_with_output().unwrap().stdout), "handed through");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_said_to_be_missing() {
+    let user = User::new();
+    let output = user.run(&[], &["no-such-program-at-all"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("no-such-program-at-all"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn after_a_fault_it_goes_on_from_the_checkpoint_on_the_next_route() {
+    let user = User::new();
+    let script = format!(
+        "echo start >> starts
+         echo \"device $RMCP_DEVICE resume $RMCP_RESUME arguments $*\"
+         [ \"$RMCP_DEVICE\" = cpu ] && exit 0
+         mkdir -p \"$RMCP_CHECKPOINT_DIR\" && echo state > \"$RMCP_CHECKPOINT_DIR/step-5.pt\"
+         [ -f tried ] && rm \"$RMCP_CHECKPOINT_DIR/step-5.pt\"
+         touch tried
+         echo '{FAULT}' >&2; kill -ABRT $$"
+    );
+    let options = ["--resume-arg=--resume={}"];
+    let mut run = user.run(&options, &["sh", "-c", &script, "job"]);
+    let output = run.output().unwrap();
+    let (out, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{error}");
+    let lines: Vec<&str> = out.lines().collect();
+    // The first attempt left a checkpoint, so the route is kept; the second left none, so it is not.
+    assert_eq!(lines.len(), 3, "{out}{error}");
+    assert_eq!(lines[0], "device  resume  arguments ");
+    assert!(lines[1].starts_with("device  resume /") && lines[1].contains("step-5.pt"), "{out}");
+    assert!(lines[1].contains("arguments --resume=/"), "{out}");
+    assert!(lines[2].starts_with("device cpu"), "{out}");
+    assert!(error.contains("the GPU failed (aperture_violation)"), "{error}");
+    let events = &user.status()["jobs"][0]["events"];
+    let endings: Vec<&str> =
+        events.as_array().unwrap().iter().filter_map(|event| event["ending"].as_str()).collect();
+    assert_eq!(endings, ["gpu-fault", "gpu-fault", "done"], "{events}");
+}
+
+#[test]
+fn what_worked_is_where_the_next_day_begins() {
+    let user = User::new();
+    let script = format!(
+        "echo start >> starts; [ \"$RMCP_DEVICE\" = cpu ] && exit 0; echo '{FAULT}' >&2; exit 134"
+    );
+    assert_eq!(user.sh(&[], &script).status.code(), Some(0));
+    assert_eq!(user.starts(), 2);
+    let output = user.sh(&[], &script);
+    assert_eq!((output.status.code(), user.starts()), (Some(0), 3));
+    assert!(text(&output.stderr).contains("without the GPU"), "{}", text(&output.stderr));
+    // A route that is named comes before.
+    user.sh(&["--route", "as-is"], &script);
+    assert_eq!(user.starts(), 5);
+    let output = user.sh(&["--route", "nonsense"], &script);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there are: as-is, cpu"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn nothing_else_is_worth_another_start() {
+    for script in [
+        "python3 -c 'raise ValueError(3)'",
+        "kill -TERM $$",
+        "kill -INT $$",
+        "kill -KILL $$",
+        "kill -SEGV $$",
+        "echo 'torch.OutOfMemoryError: HIP out of memory. Tried to allocate 2.00 GiB' >&2; exit 1",
+        // What was said is no fault where the job ended well.
+        &format!("echo '{FAULT}' >&2; exit 0"),
+    ] {
+        let user = User::new();
+        let output = user.sh(&[], &format!("echo start >> starts; {script}"));
+        assert_eq!(user.starts(), 1, "{script}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn attempts_are_bounded_and_the_processor_can_be_refused() {
+    let user = User::new();
+    let script = format!(
+        "echo start >> starts; mkdir -p \"$RMCP_CHECKPOINT_DIR\"; date +%N > \"$RMCP_CHECKPOINT_DIR/$$.pt\"
+         echo '{FAULT}' >&2; exit 134"
+    );
+    let output = user.sh(&["--attempts", "3"], &script);
+    assert_eq!((output.status.code(), user.starts()), (Some(134), 3));
+    assert!(text(&output.stderr).contains("bound on attempts"), "{}", text(&output.stderr));
+    let other = User::new();
+    let script = format!("echo start >> starts; echo '{FAULT}' >&2; exit 134");
+    let output = other.sh(&["--no-cpu"], &script);
+    assert_eq!((output.status.code(), other.starts()), (Some(134), 1));
+    assert!(text(&output.stderr).contains("no other route"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_job_that_hangs_is_ended_and_started_on_the_next_route() {
+    let user = User::new();
+    let script =
+        "echo start >> starts; [ \"$RMCP_DEVICE\" = cpu ] && exit 0; echo begin; sleep 300";
+    let start = Instant::now();
+    let output = user.sh(&["--hang-after", "1s"], script);
+    assert_eq!((output.status.code(), user.starts()), (Some(0), 2), "{}", text(&output.stderr));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_signal_to_us_alone_reaches_the_job() {
+    let user = User::new();
+    let script =
+        "trap 'echo got it; exit 9' TERM; echo start >> starts; while :; do sleep 0.05; done";
+    let run = user.run(&[], &["sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let started = (0..400).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        user.starts() == 1
+    });
+    assert!(started);
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = run.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(9), "got it\n".into()));
+}
+
+/// A real terminal: Python's `pty` gives one, and says what came over it.
+#[test]
+fn at_a_terminal_everything_is_as_without_it() {
+    let user = User::new();
+    // A progress bar that looks whether it is at a terminal and how wide that is, a prompt, and Ctrl-C.
+    let job = r#"
+import os, sys, time
+print("tty", sys.stdin.isatty(), sys.stdout.isatty(), sys.stderr.isatty(), os.get_terminal_size(2).columns, flush=True)
+for step in (50, 100):
+    sys.stderr.write(f"\r{step}%|"); sys.stderr.flush()
+name = input("\nname? ")
+print("hello", name, flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted", flush=True); sys.exit(42)
+"#;
+    let terminal = r#"
+import os, pty, select, struct, sys, termios, fcntl, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 123, 0, 0))
+seen, answered, stopped, end = b"", False, False, time.time() + 30
+while time.time() < end:
+    ready, _, _ = select.select([fd], [], [], 1)
+    if ready:
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        seen += data
+    if b"name? " in seen and not answered:
+        answered = True; os.write(fd, b"Ada\n")
+    if b"hello Ada" in seen and not stopped:
+        stopped = True; time.sleep(0.3); os.write(fd, b"\x03")
+_, status = os.waitpid(pid, 0)
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(status))
+"#;
+    let rmcp = env!("CARGO_BIN_EXE_rmcp");
+    let run = |command: &[&str]| {
+        // The size is set a moment after the start.
+        let job = format!("import time; time.sleep(0.3)\n{job}");
+        let mut python = Command::new("python3");
+        python.args(["-c", terminal]).args(command).args(["python3", "-c", &job]);
+        let output = python.current_dir(user.folder()).env("HOME", user.folder()).output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    let with = run(&[rmcp, "run", "--"]);
+    let without = run(&["env"]);
+    assert_eq!(with, without);
+    assert_eq!(with.0, Some(42), "{}", with.1);
+    assert!(with.1.contains("tty True True True 123"), "{}", with.1);
+    assert!(with.1.contains("\r100%|") && with.1.contains("interrupted"), "{}", with.1);
+}
