@@ -19,9 +19,11 @@ mod grub;
 mod isa;
 mod layers;
 mod packages;
+mod random;
 mod real_tools;
 mod rocm;
 mod run;
+mod run_soak;
 mod sim_soak;
 mod sim_stack;
 mod test;
@@ -117,6 +119,15 @@ enum Command {
         #[arg(long)]
         rule: Option<String>,
     },
+    /// Run a training on the simulated card with a fault at a random kernel, over and over
+    RunSoak {
+        /// How often.
+        #[arg(long, default_value_t = 100)]
+        runs: u64,
+        /// The same faults with the same number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Run the HIP programs on the simulated card over and over, many at once, and kill some; half an hour
     SimSoak {
         /// Runs of the whole suite.
@@ -161,6 +172,7 @@ fn main() -> ExitCode {
         Command::Bench { log_mib } => bench::run(log_mib),
         Command::BenchScan { library } => bench_scan::run(library.as_deref()),
         Command::CorpusIsa { from } => corpus_isa::run(from.as_deref()),
+        Command::RunSoak { runs, seed } => run_soak::run(runs, seed),
         Command::SimSoak { runs, at_once } => sim_soak::run(runs, at_once),
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),

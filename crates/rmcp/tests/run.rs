@@ -6,8 +6,10 @@
     reason = "tests start programs and read what they have written"
 )]
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -194,6 +196,60 @@ fn a_signal_to_us_alone_reaches_the_job() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let output = run.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(9), "got it\n".into()));
+}
+
+/// The training of `workloads/hip`, compiled once.
+fn training() -> PathBuf {
+    static ONCE: Mutex<()> = Mutex::new(());
+    let _one = ONCE.lock().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workloads/hip/training.hip");
+    let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("training");
+    let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
+    if age(&made) <= age(&source) {
+        let output = Command::new("hipcc")
+            .args(["--offload-arch=gfx1010", "-O3", "-std=c++17", "-o"])
+            .args([&made, &source])
+            .output()
+            .expect("hipcc cannot be started; `cargo xtask test` installs it");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    made
+}
+
+/// Steps and losses, of which a later one of the same step counts.
+fn losses(output: &[u8]) -> BTreeMap<u32, String> {
+    let parse = |line: &str| {
+        let mut words = line.strip_prefix("step ")?.split(" loss ");
+        Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+    };
+    text(output).lines().filter_map(parse).collect()
+}
+
+#[test]
+fn a_training_on_the_simulated_card_loses_nothing_but_time() {
+    const STEPS: &str = "45";
+    let program = training();
+    let program = program.to_str().unwrap();
+    let whole = Command::new(program).arg(STEPS).env("RMCP_DEVICE", "cpu").output().unwrap();
+    let expected = losses(&whole.stdout);
+    assert_eq!(expected.len(), 45);
+    // A step is ten kernels. Before the first checkpoint the route is left, later it is kept.
+    for (fault, device, again) in [
+        ("page-fault@40", "processor", 0),
+        ("aperture@137", "device", 10),
+        ("illegal@330", "device", 30),
+    ] {
+        let user = User::new();
+        let options = ["--simulate", "rx5600xt", "--inject", fault];
+        let output = user.run(&options, &[program, STEPS]).output().unwrap();
+        let (out, error) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{fault}: {error}");
+        assert!(error.contains("the GPU failed"), "{fault}: {error}");
+        assert_eq!(losses(&output.stdout), expected, "{fault}: {out}");
+        // The second attempt begins at the last checkpoint: less than one interval is lost.
+        let second = format!("# on the {device}\nstep {again} ");
+        assert!(out.matches("# on the").count() == 2 && out.contains(&second), "{fault}: {out}");
+    }
 }
 
 /// A real terminal: Python's `pty` gives one, and says what came over it.

@@ -1,46 +1,38 @@
 //! Random words that are instructions more often than random words are.
 
+use crate::random::Random;
 use rmcp_code::isa::format::Format;
 use rmcp_code::isa::{Isa, Row};
 
 /// A source of instructions of one target.
 pub(crate) struct Source {
-    state: u64,
+    random: Random,
     rows: Vec<&'static Row>,
 }
 
 impl Source {
     /// Begins at a seed.
     pub(crate) fn new(seed: u64, isa: &Isa) -> Self {
-        Self { state: seed, rows: isa.rows().collect() }
-    }
-
-    /// SplitMix64. Source: Steele, Lea, Flood: "Fast splittable pseudorandom number generators".
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self { random: Random(seed), rows: isa.rows().collect() }
     }
 
     fn one_in(&mut self, count: u64) -> bool {
-        self.next().is_multiple_of(count)
+        self.random.next().is_multiple_of(count)
     }
 
     /// Returns so many samples of two or more words each.
     pub(crate) fn words(&mut self, samples: u64) -> Vec<u32> {
         let mut words = Vec::new();
         for _ in 0..samples {
-            let word = if self.one_in(20) { self.next() } else { self.instruction() };
+            let word = if self.one_in(20) { self.random.next() } else { self.instruction() };
             let word = without_crash(word);
             #[expect(clippy::cast_possible_truncation, reason = "the halves of the word")]
             words.extend([word as u32, (word >> 32) as u32]);
             // Now and then a literal, or more addresses.
-            let more = self.next() % 4;
+            let more = self.random.next() % 4;
             for _ in 0..more {
                 #[expect(clippy::cast_possible_truncation, reason = "a word of it")]
-                words.push(plain(self.next() as u32));
+                words.push(plain(self.random.next() as u32));
             }
         }
         words
@@ -48,17 +40,17 @@ impl Source {
 
     /// An instruction with an opcode that the target has (mostly), and random bits in its fields.
     fn instruction(&mut self) -> u64 {
-        let at = self.next() % self.rows.len() as u64;
+        let at = self.random.next() % self.rows.len() as u64;
         let row = self.rows[usize::try_from(at).unwrap_or(0)];
         let format = row.format;
         let (mask, value) = format.signature();
         let opcode = if self.one_in(16) {
-            self.next() & ((1 << format.opcode_bits()) - 1)
+            self.random.next() & ((1 << format.opcode_bits()) - 1)
         } else {
             u64::from(row.opcode)
         };
         let places = format.place_opcode((1 << format.opcode_bits()) - 1);
-        let mut bits = self.next();
+        let mut bits = self.random.next();
         // Bits whose value is fixed mostly have it, or nothing would ever decode.
         if !self.one_in(8) {
             let (fixed, value) = row.fixed_bits();

@@ -121,10 +121,7 @@ impl<'a> Job<'a> {
         let command = serde_json::json!({ "command": words, "folder": caller.cwd }).to_string();
         let checkpoints = match &arguments.checkpoints {
             Some(folder) => std::path::absolute(folder).map_err(Failure::usage)?,
-            None => {
-                let hash = blake3::hash(command.as_bytes()).to_hex();
-                records_folder(caller)?.join("checkpoints").join(&hash[..16])
-            }
+            None => own_checkpoints(caller, &command)?,
         };
         let simulated = arguments.simulate.as_deref();
         let simulated = simulated.map(simulated_machine).transpose()?;
@@ -221,6 +218,18 @@ impl<'a> Job<'a> {
         invocation.apply(&ladder.route().knobs);
         Ok(invocation)
     }
+}
+
+/// A folder for the checkpoints of a command, which is there from now on.
+#[expect(clippy::disallowed_methods, reason = "a folder of our own, for the job to write to")]
+fn own_checkpoints(caller: &Caller, command: &str) -> Result<PathBuf, Failure> {
+    let hash = blake3::hash(command.as_bytes()).to_hex();
+    let folder = records_folder(caller)?.join("checkpoints").join(&hash[..16]);
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Failure::could_not_check(format!("{}: {error}", folder.display()))
+            .hint("name a folder: --checkpoints DIR")
+    })?;
+    Ok(folder)
 }
 
 fn status(records: &JobRecords, output: &Output) -> Result<u8, Failure> {
