@@ -58,11 +58,27 @@ pub(super) fn is_fix(candidate: &Candidate) -> bool {
     candidate.way == Way::Here && !candidate.knobs.is_empty() && !is_processor(candidate)
 }
 
+/// Returns whether MIOpen has fewer solvers under a candidate. Where it has none left, a convolution fails.
+fn leaves_out_solvers(candidate: &Candidate) -> bool {
+    candidate.knobs.iter().any(|knob| match knob {
+        Knob::Set { name, value } => name.starts_with("MIOPEN_DEBUG_") && value == "0",
+        _ => false,
+    })
+}
+
 /// Returns the candidates of a list that can be tried together, the earlier ones first.
-pub(super) fn compatible<'a>(candidates: &[&'a Candidate]) -> Vec<&'a Candidate> {
+fn compatible<'a>(
+    candidates: &[&'a Candidate],
+    helps: &dyn Fn(&Candidate) -> bool,
+) -> Vec<&'a Candidate> {
     let mut taken: Vec<&Candidate> = Vec::new();
     for candidate in candidates {
-        if !taken.iter().any(|other| contradict(&other.knobs, &candidate.knobs)) {
+        let apart = |other: &&Candidate| {
+            let few_solvers = leaves_out_solvers(other) && leaves_out_solvers(candidate);
+            contradict(&other.knobs, &candidate.knobs)
+                || few_solvers && !(helps(other) && helps(candidate))
+        };
+        if !taken.iter().any(apart) {
             taken.push(candidate);
         }
     }
@@ -70,18 +86,22 @@ pub(super) fn compatible<'a>(candidates: &[&'a Candidate]) -> Vec<&'a Candidate>
 }
 
 /// Returns lists of candidates that can be tried together, so that each candidate is in one of them: first all that
-/// go with the best ones, then for each that is left out those that go with it.
+/// go with the best ones, then for each that is left out those that go with it. Of those that leave out solvers of
+/// MIOpen, only such as mend something go together.
 ///
 /// Where several things have several values each, not every mixture is among them; there are too many.
-pub(super) fn compatible_lists<'a>(candidates: &[&'a Candidate]) -> Vec<Vec<&'a Candidate>> {
-    let mut lists = vec![compatible(candidates)];
+pub(super) fn compatible_lists<'a>(
+    candidates: &[&'a Candidate],
+    helps: &dyn Fn(&Candidate) -> bool,
+) -> Vec<Vec<&'a Candidate>> {
+    let mut lists = vec![compatible(candidates, helps)];
     for &candidate in candidates {
         let covered = |one: &Candidate| lists.iter().flatten().any(|listed| listed.id == one.id);
         if !covered(candidate) {
             let (seen, fresh): (Vec<&Candidate>, Vec<&Candidate>) =
                 candidates.iter().partition(|one| covered(one));
             let order: Vec<&Candidate> = [candidate].into_iter().chain(fresh).chain(seen).collect();
-            lists.push(compatible(&order));
+            lists.push(compatible(&order, helps));
         }
     }
     lists

@@ -19,11 +19,13 @@ mod goal;
 mod matrix;
 mod minimise;
 mod sentence;
+mod solver_verdict;
 mod solvers;
 mod trial;
 
 pub use asker::{Question, Runner};
 pub use expected::{Cost, Expected, expected};
+pub use solver_verdict::{name_solvers, solvers_may_be_at_fault};
 pub use solvers::{Bisection, Solver, bisect_solvers};
 pub use trial::{Search, search};
 

@@ -9,7 +9,8 @@ use rmcp_model::{Outcome, Row, Test, TrialVerdict, Way};
 pub(super) fn sentence(trial: &Trial<'_>, rows: &[Row], verdict: TrialVerdict) -> String {
     let tests = trial.goal.tests.len();
     let failed = trial.goal.failed().count();
-    let broken = format!("as the machine is, {failed} of {} fail", count(tests, "test"));
+    let fail = if failed == 1 { "fails" } else { "fail" };
+    let broken = format!("as the machine is, {failed} of {} {fail}", count(tests, "test"));
     let mut said = match verdict {
         TrialVerdict::WorksAlready => {
             format!("{} as the machine is, {}.", all_pass(tests), least(trial, rows, &[]))

@@ -75,7 +75,7 @@ fn the_first_candidate_that_is_enough_ends_the_search() {
     assert_eq!(row(&matrix, "c3").cells[0].outcome.what(), Some("not needed: enough is with c1"));
     assert_eq!(
         matrix.sentence,
-        "With this all 2 tests pass, each in at least 2 of 2 runs: with c1; as the machine is, 1 of 2 tests fail. By hand: `export V1=1`."
+        "With this all 2 tests pass, each in at least 2 of 2 runs: with c1; as the machine is, 1 of 2 tests fails. By hand: `export V1=1`."
     );
 }
 
@@ -115,6 +115,30 @@ fn candidates_that_contradict_each_other_are_never_tried_together() {
     assert!(runner.asked.iter().all(|question| overrides(&question.knobs) <= 1));
 }
 
+/// A convolution without any solver fails, and switches of solvers are candidates like others.
+#[test]
+fn solvers_are_not_all_left_out_at_once() {
+    let tests = [test("basic"), test("conv")];
+    let off = |at: usize| set(&format!("MIOPEN_DEBUG_CONV_{at}"), "0");
+    let mut candidates: Vec<Candidate> =
+        (0..3).map(|at| candidate(&format!("family{at}"), vec![off(at)])).collect();
+    candidates.push(candidate("other", vec![one(0)]));
+    let harmful = vec![(0..3).map(off).collect::<Vec<Knob>>()];
+    let fresh = ModelRunner { harmful, ..ModelRunner::default() };
+    // Nothing alone mends the one test.
+    let mut hidden = fresh.clone().need(&tests[0], vec![off(1), one(0)], Failing::Crash);
+    let matrix = run(&candidates, &tests, &mut hidden);
+    assert_eq!(ids(&matrix.minimal), ["family1", "other"]);
+    // Two families at fault in two tests.
+    let mut seen = fresh.need(&tests[0], vec![off(0)], Failing::Crash).need(
+        &tests[1],
+        vec![off(2)],
+        Failing::Crash,
+    );
+    let matrix = run(&candidates, &tests, &mut seen);
+    assert_eq!(ids(&matrix.minimal), ["family0", "family2"]);
+}
+
 #[test]
 fn a_part_of_a_candidate_can_be_enough() {
     let tests = [test("basic")];
@@ -135,7 +159,7 @@ fn the_processor_is_no_fix() {
     assert_eq!(row(&matrix, "processor").cells[0].outcome, Outcome::Passed);
     assert_eq!(
         matrix.sentence,
-        "None of 2 candidates that could be tried here helps: as the machine is, 1 of 1 test fail. On the processor everything passes: that is the last resort, and no fix of the GPU."
+        "None of 2 candidates that could be tried here helps: as the machine is, 1 of 1 test fails. On the processor everything passes: that is the last resort, and no fix of the GPU."
     );
 }
 
@@ -475,6 +499,51 @@ mod solvers {
         let mut runner = Convolution { sizes: vec![2, 3], faulty: vec![(1, 0)], luck: 0, asked: 0 };
         let found = bisect_solvers(&all, &[test("conv")], 3, &mut runner);
         assert_eq!(ids(&found.guilty), ["f1"]);
+    }
+
+    #[test]
+    fn the_matrix_names_the_solver_and_nothing_wider() {
+        let sizes = [4, 6, 3];
+        let faulty = vec![(1, 2)];
+        let mut runner = Convolution { sizes: sizes.to_vec(), faulty, luck: 0, asked: 0 };
+        let tests = [test("conv")];
+        let all = families(&sizes);
+        let candidates: Vec<Candidate> =
+            all.iter().filter_map(|family| family.off.clone()).collect();
+        let what = Search {
+            device: device(false),
+            tests: &tests,
+            candidates: &candidates,
+            repeats: 3,
+            whole: false,
+        };
+        let mut matrix = search(&what, &mut runner);
+        assert_eq!(ids(&matrix.minimal), ["f1"]);
+        assert!(solvers_may_be_at_fault(&matrix, &all));
+        let rows = matrix.rows.len();
+        let found = bisect_solvers(&all, &tests, 3, &mut runner);
+        name_solvers(&mut matrix, found);
+        assert_eq!(matrix.verdict, TrialVerdict::Fixed);
+        assert_eq!(ids(&matrix.minimal), ["f1s2"]);
+        assert!(matrix.rows.len() > rows);
+        let mut names: Vec<&str> =
+            matrix.rows.iter().map(|row| row.candidate.id.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), matrix.rows.len());
+        assert!(
+            matrix.sentence.contains("MIOpen's fault is found: with f1s2"),
+            "{}",
+            matrix.sentence
+        );
+    }
+
+    #[test]
+    fn solvers_are_not_blamed_where_something_else_mends_it() {
+        let tests = [test("conv")];
+        let mut runner = ModelRunner::default().need(&tests[0], vec![one(1)], Failing::Crash);
+        let matrix = run(&singles(2), &tests, &mut runner);
+        assert!(!solvers_may_be_at_fault(&matrix, &families(&[2, 2])));
     }
 
     #[test]

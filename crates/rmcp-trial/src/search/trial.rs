@@ -151,13 +151,14 @@ impl<'a> Trial<'a> {
             order.push((candidate, mended.into_iter().filter(|mended| *mended).count()));
         }
         order.sort_by_key(|(_, mended)| std::cmp::Reverse(*mended));
-        let helpful: Vec<&Candidate> =
-            order.iter().filter(|(_, mended)| *mended > 0).map(|(one, _)| *one).collect();
+        let helps = |candidate: &Candidate| {
+            order.iter().any(|(one, mended)| *mended > 0 && one.id == candidate.id)
+        };
         self.choose_best(&order)?;
         let all: Vec<&Candidate> = order.iter().map(|(one, _)| *one).collect();
-        for list in compatible_lists(&all) {
-            let helpful_here = list.iter().filter(|one| helpful.iter().any(|h| h.id == one.id));
-            for size in growing(list.len(), helpful_here.count()) {
+        for list in compatible_lists(&all, &helps) {
+            let helpful = list.iter().filter(|one| helps(one)).count();
+            for size in growing(list.len(), helpful) {
                 let set = &list[..size];
                 let knobs = union(set.iter().copied());
                 self.note(together(set));
