@@ -59,4 +59,6 @@ fn append(all: &mut Knowledge, part: Knowledge) {
     all.parameter.extend(part.parameter);
     all.remedy.extend(part.remedy);
     all.stack.extend(part.stack);
+    all.experiment.extend(part.experiment);
+    all.solver.extend(part.solver);
 }

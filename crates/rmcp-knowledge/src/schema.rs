@@ -1,7 +1,7 @@
 //! The shape of every row of knowledge. `build.rs` reads the TOML files with these types, the library reads
 //! the embedded copy with the same ones, so there is one definition of what a row may hold.
 
-use rmcp_model::{Confidence, GfxTarget, LogKind, PciId, Version};
+use rmcp_model::{Confidence, GfxTarget, LogKind, PciId, Tool, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,10 @@ pub struct Knowledge {
     pub remedy: Vec<Remedy>,
     /// Software stacks and the targets they hold code for.
     pub stack: Vec<Stack>,
+    /// Changes that are tried to learn something.
+    pub experiment: Vec<Experiment>,
+    /// Solvers of MIOpen that can be switched off singly.
+    pub solver: Vec<Solver>,
 }
 
 /// What kind of witness a source is.
@@ -409,6 +413,55 @@ pub struct Stack {
     /// What to know before.
     #[serde(default)]
     pub caveat: Option<String>,
+    /// Ids of sources.
+    pub sources: Vec<String>,
+}
+
+/// A change that is tried because what comes of it tells something; whether it also cures is then measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Id.
+    pub id: String,
+    /// One line in plain words.
+    pub title: String,
+    /// What its result tells.
+    pub why: String,
+    /// Software that it concerns; empty for all.
+    #[serde(default)]
+    pub tools: Vec<Tool>,
+    /// Variables to set.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+    /// Settings below `torch` in the program, with values as Python writes them.
+    #[serde(default)]
+    pub torch: BTreeMap<String, String>,
+    /// Whether MIOpen begins with an empty cache.
+    #[serde(default)]
+    pub empty_cache: bool,
+    /// Words for the kernel, which need a change of the machine.
+    #[serde(default)]
+    pub kernel_words: Vec<String>,
+    /// What it is expected to do where that is not the effect of one variable.
+    #[serde(default)]
+    pub effect: Option<Effect>,
+    /// Whether it leaves out a family of MIOpen's solvers.
+    #[serde(default)]
+    pub family: bool,
+    /// Ids of sources.
+    pub sources: Vec<String>,
+}
+
+/// A solver of MIOpen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Solver {
+    /// Name, as `MIOPEN_DEBUG_FIND_ONLY_SOLVER` takes it.
+    pub name: String,
+    /// The variable of its family.
+    pub family: String,
+    /// The variable that switches it off.
+    pub switch: String,
     /// Ids of sources.
     pub sources: Vec<String>,
 }

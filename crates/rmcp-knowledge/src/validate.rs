@@ -25,7 +25,7 @@ impl Knowledge {
     ///
     /// `finding_codes` are the codes that the diagnosis can give: a remedy that answers none of them is dead.
     pub fn validate(&self, finding_codes: &[&str]) -> Vec<Problem> {
-        let rules: [fn(&Self) -> Vec<Problem>; 7] = [
+        let rules: [fn(&Self) -> Vec<Problem>; 8] = [
             names_are_unique,
             sources_exist_and_are_used,
             every_row_has_a_source,
@@ -33,6 +33,7 @@ impl Knowledge {
             kinds_are_complete,
             signatures_are_tested,
             switches_are_decided,
+            experiments_are_known,
         ];
         let mut problems: Vec<Problem> = rules.iter().flat_map(|rule| rule(self)).collect();
         problems.extend(remedies_are_alive(self, finding_codes));
@@ -64,6 +65,12 @@ impl Knowledge {
         );
         rows.extend(self.remedy.iter().map(|row| (format!("remedy {}", row.id), &row.sources[..])));
         rows.extend(self.stack.iter().map(|row| (format!("stack {}", row.id), &row.sources[..])));
+        rows.extend(
+            self.experiment.iter().map(|row| (format!("experiment {}", row.id), &row.sources[..])),
+        );
+        rows.extend(
+            self.solver.iter().map(|row| (format!("solver {}", row.name), &row.sources[..])),
+        );
         rows
     }
 }
@@ -221,6 +228,35 @@ fn switches_are_decided(knowledge: &Knowledge) -> Vec<Problem> {
                 format!("{table} {}", row.name),
                 "needs a last case that holds always",
             )),
+        }
+    }
+    problems
+}
+
+/// What an experiment changes is known, it changes something, and it says what is expected where no single row does.
+fn experiments_are_known(knowledge: &Knowledge) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for experiment in &knowledge.experiment {
+        let row = || format!("experiment {}", experiment.id);
+        for name in experiment.set.keys().filter(|name| !knowledge.knows_variable(name)) {
+            problems.push(problem(row(), format!("sets the unknown variable `{name}`")));
+        }
+        let words = experiment.kernel_words.iter().filter_map(|word| word.split_once('='));
+        for (name, _) in words {
+            if !knowledge.parameter.iter().any(|switch| switch.is_named(name)) {
+                problems.push(problem(row(), format!("names the unknown parameter `{name}`")));
+            }
+        }
+        if experiment.set.len() != 1 && experiment.effect.is_none() {
+            problems.push(problem(row(), "needs an `effect`: it is not the one of one variable"));
+        }
+    }
+    for solver in &knowledge.solver {
+        for name in [&solver.family, &solver.switch] {
+            if !knowledge.knows_variable(name) {
+                let row = format!("solver {}", solver.name);
+                problems.push(problem(row, format!("names the unknown variable `{name}`")));
+            }
         }
     }
     problems

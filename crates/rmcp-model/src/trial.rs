@@ -86,6 +86,18 @@ pub enum Knob {
     Processor,
 }
 
+impl fmt::Display for Knob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set { name, value } => write!(f, "{name}={value}"),
+            Self::Unset { name } => write!(f, "without {name}"),
+            Self::Torch { name, value } => write!(f, "torch.{name} = {value}"),
+            Self::EmptyCache => f.write_str("empty MIOpen cache"),
+            Self::Processor => f.write_str("on the processor"),
+        }
+    }
+}
+
 /// Whether a candidate can be tried in a process of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "way", rename_all = "kebab-case", deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! Results as text and JSON. Pure: takes values, gives strings; the door decides where they go.
+//! Results as text and data. Pure: takes values, gives strings; the door decides where they go.
 
 mod change;
 mod clean;
@@ -7,6 +7,8 @@ mod json;
 mod scan;
 mod style;
 mod text;
+mod trial;
+mod wrap;
 
 pub use change::{edited_text, plan_text, standing_text, undo_text};
 pub use job::{job_json, job_text};
@@ -14,3 +16,7 @@ pub use json::{diagnosis_json, explanation_json};
 pub use scan::{demangle, kernels_text, listing_text, scan_json, scan_text};
 pub use style::Palette;
 pub use text::{Detail, diagnosis_text, explanation_text};
+pub use trial::{
+    TrialDocumentError, trial_csv, trial_diff, trial_from_json, trial_json, trial_junit,
+    trial_markdown, trial_text,
+};

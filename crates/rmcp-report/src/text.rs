@@ -2,6 +2,7 @@
 
 use crate::clean::clean;
 use crate::style::Palette;
+use crate::wrap::wrapped;
 use rmcp_model::{
     Advice, Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, LogKind, Provenance, Route,
     RouteStatus, Severity, Verdict,
@@ -15,9 +16,6 @@ pub enum Detail {
     /// Everything.
     Full,
 }
-
-/// Width to which text is wrapped, which fits a terminal of 100 columns and a pasted issue.
-const WIDTH: usize = 96;
 
 /// Evidence lines shown of a finding on the short page.
 const SHORT_EVIDENCE: usize = 2;
@@ -142,20 +140,7 @@ impl Page {
 
     /// Wraps a text at blanks; every line begins with `indent`.
     fn wrapped(&mut self, indent: &str, text: &str) {
-        for paragraph in text.split('\n') {
-            let mut line = indent.to_owned();
-            let mut length = indent.chars().count();
-            for word in paragraph.split(' ') {
-                let word_length = word.chars().count();
-                if length + word_length > WIDTH && length > indent.chars().count() {
-                    self.line(&line);
-                    line = indent.to_owned();
-                    length = indent.chars().count();
-                }
-                line.push_str(word);
-                line.push(' ');
-                length += word_length + 1;
-            }
+        for line in wrapped(indent, text) {
             self.line(&line);
         }
     }
