@@ -1,7 +1,8 @@
 //! Runs one thing in one child under limits, keeps durable records of it, and finds the smallest fix.
 //!
 //! [`workload`] says what is run and how each software is asked to compute it; [`isolation`] runs one child and says
-//! what became of it; [`store`] keeps the records; [`candidates`] says what may help, and [`search`] decides what to run
+//! what became of it; [`session`] does
+//! it for one question after the other, and [`store`] keeps the records; [`candidates`] says what may help, and [`search`] decides what to run
 //! next. [`job`] attends a user's own program.
 
 #![expect(
@@ -14,5 +15,6 @@ pub mod database;
 pub mod isolation;
 pub mod job;
 pub mod search;
+pub mod session;
 pub mod store;
 pub mod workload;

@@ -4,20 +4,9 @@
 //! never completed names the test that was running when the machine went down, or when `rmcp` was killed.
 
 use crate::database::{Database, DatabaseError, Moment};
-use rmcp_model::{Attempt, Knob, Outcome, Test, TrialMatrix};
+use crate::search::Question;
+use rmcp_model::{Attempt, Outcome, Test, TrialMatrix};
 use rusqlite::{OptionalExtension, params};
-use serde::{Deserialize, Serialize};
-
-/// One question: this test, under these changes, for the so-many-th time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
-    /// What is different, sorted.
-    pub knobs: Vec<Knob>,
-    /// Which test.
-    pub test: Test,
-    /// From 0.
-    pub repeat: u32,
-}
 
 /// What the records say to a question.
 #[derive(Debug, Clone, PartialEq)]
@@ -277,7 +266,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rmcp_model::Tool;
+    use rmcp_model::{Knob, Tool};
 
     fn open(path: &std::path::Path) -> Store {
         Store::new(Database::open(path).unwrap())
