@@ -1,6 +1,8 @@
 //! Questions to whoever runs tests, each asked once.
 
-use rmcp_model::{Attempt, Knob, Test};
+use super::candidate_set::knobs_of;
+use crate::candidates::{as_it_is, candidate_of};
+use rmcp_model::{Attempt, Candidate, Knob, Test, Way};
 use std::collections::BTreeMap;
 
 /// One run that the search wants to know the result of.
@@ -12,6 +14,20 @@ pub struct Question {
     pub test: Test,
     /// Which run of it this is, counted from 0.
     pub repeat: u32,
+}
+
+impl Question {
+    /// Returns in plain words what is different: the title of the candidate that changes exactly this, or the changes.
+    pub fn title(&self, candidates: &[Candidate]) -> String {
+        let named = candidates
+            .iter()
+            .find(|candidate| candidate.way == Way::Here && knobs_of(candidate) == self.knobs);
+        match named {
+            Some(candidate) => candidate.title.clone(),
+            None if self.knobs.is_empty() => as_it_is().title,
+            None => candidate_of(self.knobs.clone()).title,
+        }
+    }
 }
 
 /// Who runs tests, or knows what came of them.
