@@ -32,8 +32,8 @@ impl Question {
 
 /// Who runs tests, or knows what came of them.
 pub trait Runner {
-    /// Runs a test, or says what came of exactly this run when it was made before. None where the time that was given
-    /// is over and the run was not made: nothing more is asked then.
+    /// Runs a test, or says what came of exactly this run when it was made before. None where the run was not made
+    /// because the time that was given is over, or because the runner cannot go on: nothing more is asked then.
     fn run(&mut self, question: &Question) -> Option<Attempt>;
 }
 

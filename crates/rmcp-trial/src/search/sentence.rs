@@ -42,10 +42,9 @@ pub(super) fn sentence(trial: &Trial<'_>, rows: &[Row], verdict: TrialVerdict) -
             format!("{tried}: {broken}; {mended} of these {pass} with this: {title}.")
         }
         TrialVerdict::NothingHelps => {
-            format!(
-                "None of {} that could be tried here helps: {broken}.",
-                count(trial.fixes().len(), "candidate")
-            )
+            let fixes = count(trial.fixes().len(), "candidate");
+            let how = if trial.vain > 0 { ", alone or together" } else { "" };
+            format!("None of {fixes} that could be tried here helps{how}: {broken}.")
         }
         TrialVerdict::Unknown => unknown(trial, &broken),
     };

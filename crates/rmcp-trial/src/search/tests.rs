@@ -159,7 +159,7 @@ fn the_processor_is_no_fix() {
     assert_eq!(row(&matrix, "processor").cells[0].outcome, Outcome::Passed);
     assert_eq!(
         matrix.sentence,
-        "None of 2 candidates that could be tried here helps: as the machine is, 1 of 1 test fails. On the processor everything passes: that is the last resort, and no fix of the GPU."
+        "None of 2 candidates that could be tried here helps, alone or together: as the machine is, 1 of 1 test fails. On the processor everything passes: that is the last resort, and no fix of the GPU."
     );
 }
 
