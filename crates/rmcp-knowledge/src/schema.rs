@@ -452,16 +452,16 @@ pub struct Experiment {
     pub sources: Vec<String>,
 }
 
-/// A solver of MIOpen.
+/// A switch of MIOpen that switches off one solver, or several of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Solver {
-    /// Name, as `MIOPEN_DEBUG_FIND_ONLY_SOLVER` takes it.
-    pub name: String,
-    /// The variable of its family.
-    pub family: String,
     /// The variable that switches it off.
     pub switch: String,
+    /// The variable of its family.
+    pub family: String,
+    /// Names, as `MIOPEN_DEBUG_FIND_ONLY_SOLVER` takes them.
+    pub names: Vec<String>,
     /// Ids of sources.
     pub sources: Vec<String>,
 }

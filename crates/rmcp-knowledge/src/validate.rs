@@ -69,7 +69,7 @@ impl Knowledge {
             self.experiment.iter().map(|row| (format!("experiment {}", row.id), &row.sources[..])),
         );
         rows.extend(
-            self.solver.iter().map(|row| (format!("solver {}", row.name), &row.sources[..])),
+            self.solver.iter().map(|row| (format!("solver {}", row.switch), &row.sources[..])),
         );
         rows
     }
@@ -254,7 +254,7 @@ fn experiments_are_known(knowledge: &Knowledge) -> Vec<Problem> {
     for solver in &knowledge.solver {
         for name in [&solver.family, &solver.switch] {
             if !knowledge.knows_variable(name) {
-                let row = format!("solver {}", solver.name);
+                let row = format!("solver {}", solver.switch);
                 problems.push(problem(row, format!("names the unknown variable `{name}`")));
             }
         }

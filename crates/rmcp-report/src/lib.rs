@@ -17,6 +17,6 @@ pub use scan::{demangle, kernels_text, listing_text, scan_json, scan_text};
 pub use style::Palette;
 pub use text::{Detail, diagnosis_text, explanation_text};
 pub use trial::{
-    TrialDocumentError, trial_csv, trial_diff, trial_from_json, trial_json, trial_junit,
-    trial_markdown, trial_text,
+    CostLine, TrialDocumentError, attempt_line, trial_csv, trial_diff, trial_from_json, trial_json,
+    trial_junit, trial_markdown, trial_plan_text, trial_text,
 };

@@ -9,6 +9,7 @@ mod interval;
 mod json;
 mod junit;
 mod markdown;
+mod plan;
 mod text;
 
 pub use csv::trial_csv;
@@ -16,6 +17,7 @@ pub use diff::trial_diff;
 pub use json::{TrialDocumentError, trial_from_json, trial_json};
 pub use junit::trial_junit;
 pub use markdown::trial_markdown;
+pub use plan::{CostLine, attempt_line, trial_plan_text};
 pub use text::trial_text;
 
 use rmcp_model::{Cell, Outcome, TrialDevice};

@@ -30,12 +30,12 @@ pub fn solver_families(knowledge: &Knowledge) -> Vec<Solver> {
             let solvers = knowledge.solver.iter().filter(|row| row.family == variable);
             Solver {
                 off: Some(tried_here(&family.id, &family.title, &family.why, off)),
-                alone: Some(tried_here(
+                alone: vec![tried_here(
                     &format!("{name}-alone"),
                     &format!("{name} alone"),
                     "all other families are off",
                     others,
-                )),
+                )],
                 solvers: solvers.map(|row| single(row, switch)).collect(),
             }
         })
@@ -43,22 +43,25 @@ pub fn solver_families(knowledge: &Knowledge) -> Vec<Solver> {
 }
 
 fn single(row: &SolverRow, switch: impl Fn(&str) -> Knob) -> Solver {
-    let name = &row.name;
-    let mut alone = vec![Knob::Set { name: ONLY.to_owned(), value: name.clone() }];
-    alone.extend(ALWAYS_FOUND.iter().map(|family| switch(family)));
-    Solver {
-        off: Some(tried_here(
-            &format!("{name}-off"),
-            &format!("MIOpen without {name}"),
-            "where it passes without it, it is at fault",
-            vec![switch(&row.switch)],
-        )),
-        alone: Some(tried_here(
+    let alone = |name: &String| {
+        let mut knobs = vec![Knob::Set { name: ONLY.to_owned(), value: name.clone() }];
+        knobs.extend(ALWAYS_FOUND.iter().map(|family| switch(family)));
+        tried_here(
             &format!("{name}-alone"),
             &format!("{name} alone"),
             "what becomes of it alone is its own doing",
-            alone,
+            knobs,
+        )
+    };
+    let names = row.names.join(", ");
+    Solver {
+        off: Some(tried_here(
+            &format!("{}-off", row.switch),
+            &format!("MIOpen without {names}"),
+            "where it passes without it, it is at fault",
+            vec![switch(&row.switch)],
         )),
+        alone: row.names.iter().map(alone).collect(),
         solvers: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use rmcp_diagnose::diagnose;
 use rmcp_host::log::LogScanner;
 use rmcp_host::{Caller, Machine};
+use rmcp_model::Way;
 use std::path::Path;
 
 fn candidates_of(machine: &str, present: &Present) -> Vec<Candidate> {
@@ -41,8 +42,6 @@ fn shown(candidates: &[Candidate]) -> String {
     }
     out
 }
-
-use rmcp_model::Way;
 
 fn all_tools() -> Present {
     Present {
@@ -126,4 +125,6 @@ fn every_solver_can_be_named_and_switched_off() {
     assert_eq!(families.len(), 5);
     let singles: usize = families.iter().map(|family| family.solvers.len()).sum();
     assert_eq!(singles, Knowledge::embedded().solver.len());
+    let problems = Knowledge::embedded().validate(&rmcp_diagnose::codes::ALL);
+    assert_eq!(problems, [], "the switches are no known variables");
 }

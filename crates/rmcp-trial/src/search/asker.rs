@@ -1,6 +1,8 @@
 //! Questions to whoever runs tests, each asked once.
 
-use rmcp_model::{Attempt, Knob, Test};
+use super::candidate_set::knobs_of;
+use crate::candidates::{as_it_is, candidate_of};
+use rmcp_model::{Attempt, Candidate, Knob, Test, Way};
 use std::collections::BTreeMap;
 
 /// One run that the search wants to know the result of.
@@ -14,10 +16,24 @@ pub struct Question {
     pub repeat: u32,
 }
 
+impl Question {
+    /// Returns in plain words what is different: the title of the candidate that changes exactly this, or the changes.
+    pub fn title(&self, candidates: &[Candidate]) -> String {
+        let named = candidates
+            .iter()
+            .find(|candidate| candidate.way == Way::Here && knobs_of(candidate) == self.knobs);
+        match named {
+            Some(candidate) => candidate.title.clone(),
+            None if self.knobs.is_empty() => as_it_is().title,
+            None => candidate_of(self.knobs.clone()).title,
+        }
+    }
+}
+
 /// Who runs tests, or knows what came of them.
 pub trait Runner {
-    /// Runs a test, or says what came of exactly this run when it was made before. None where the time that was given
-    /// is over and the run was not made: nothing more is asked then.
+    /// Runs a test, or says what came of exactly this run when it was made before. None where the run was not made
+    /// because the time that was given is over, or because the runner cannot go on: nothing more is asked then.
     fn run(&mut self, question: &Question) -> Option<Attempt>;
 }
 

@@ -34,15 +34,17 @@ pub(super) fn sentence(trial: &Trial<'_>, rows: &[Row], verdict: TrialVerdict) -
         TrialVerdict::Improved => {
             let (title, mended) =
                 trial.best.as_ref().map_or(("", 0), |(best, mended)| (&best.title, *mended));
-            format!(
-                "Nothing that could be tried makes everything pass: {broken}; {mended} of these pass with this: {title}."
-            )
+            let tried = match trial.asker.is_over() {
+                true => "The time was over before everything was tried",
+                false => "Nothing that could be tried makes everything pass",
+            };
+            let pass = if mended == 1 { "passes" } else { "pass" };
+            format!("{tried}: {broken}; {mended} of these {pass} with this: {title}.")
         }
         TrialVerdict::NothingHelps => {
-            format!(
-                "None of {} that could be tried here helps: {broken}.",
-                count(trial.fixes().len(), "candidate")
-            )
+            let fixes = count(trial.fixes().len(), "candidate");
+            let how = if trial.vain > 0 { ", alone or together" } else { "" };
+            format!("None of {fixes} that could be tried here helps{how}: {broken}.")
         }
         TrialVerdict::Unknown => unknown(trial, &broken),
     };

@@ -17,8 +17,8 @@ use rmcp_model::{Candidate, Outcome, Row, Test};
 pub struct Solver {
     /// Switches it off; none where it has no switch of its own.
     pub off: Option<Candidate>,
-    /// Leaves it alone, all others off.
-    pub alone: Option<Candidate>,
+    /// Each leaves it alone, all others off; several where one switch stands for several.
+    pub alone: Vec<Candidate>,
     /// The solvers of a family.
     pub solvers: Vec<Solver>,
 }
@@ -93,7 +93,7 @@ impl SolverSearch<'_> {
                 .map(|(_, one)| one.clone())
                 .collect();
             let solvers = self.at_fault(&family.solvers, &others)?;
-            for alone in family.solvers.iter().filter_map(|solver| solver.alone.as_ref()) {
+            for alone in family.solvers.iter().flat_map(|solver| &solver.alone) {
                 self.fill(alone, &others)?;
             }
             let off: Vec<&Candidate> =
@@ -118,8 +118,11 @@ impl SolverSearch<'_> {
         }
         let mut suspects = Vec::new();
         for solver in solvers.iter().filter(|solver| solver.off.is_some()) {
-            let Some(alone) = &solver.alone else { continue };
-            if self.fill(alone, others)? {
+            let mut fault = false;
+            for alone in &solver.alone {
+                fault |= self.fill(alone, others)?;
+            }
+            if fault {
                 suspects.push(solver);
             }
         }

@@ -159,7 +159,7 @@ fn the_processor_is_no_fix() {
     assert_eq!(row(&matrix, "processor").cells[0].outcome, Outcome::Passed);
     assert_eq!(
         matrix.sentence,
-        "None of 2 candidates that could be tried here helps: as the machine is, 1 of 1 test fails. On the processor everything passes: that is the last resort, and no fix of the GPU."
+        "None of 2 candidates that could be tried here helps, alone or together: as the machine is, 1 of 1 test fails. On the processor everything passes: that is the last resort, and no fix of the GPU."
     );
 }
 
@@ -174,7 +174,11 @@ fn what_helps_a_part_is_named_and_claims_no_more() {
     let matrix = run(&singles(3), &tests, &mut runner);
     assert_eq!(matrix.verdict, TrialVerdict::Improved);
     assert_eq!(matrix.minimal, []);
-    assert!(matrix.sentence.contains("1 of these pass with this: with c1"), "{}", matrix.sentence);
+    assert!(
+        matrix.sentence.contains("1 of these passes with this: with c1"),
+        "{}",
+        matrix.sentence
+    );
 }
 
 #[test]
@@ -265,6 +269,15 @@ fn the_whole_matrix_has_every_cell() {
     for row in &matrix.rows {
         assert!(row.cells.iter().all(|cell| cell.n > 0), "{}", row.candidate.id);
     }
+}
+
+#[test]
+fn a_question_is_named_like_its_candidate() {
+    let candidates = singles(2);
+    let question = |knobs| Question { knobs, test: test("basic"), repeat: 0 }.title(&candidates);
+    assert_eq!(question(vec![one(1)]), "with c1");
+    assert_eq!(question(Vec::new()), "the machine as it is");
+    assert_eq!(question(vec![one(0), one(1)]), "V0=1 and V1=1");
 }
 
 #[test]
@@ -393,15 +406,15 @@ mod solvers {
                 let others = all.clone().filter(|other| *other != family).map(family_off);
                 let single = |at: usize| Solver {
                     off: Some(candidate(&format!("f{family}s{at}"), vec![solver_off(family, at)])),
-                    alone: Some(candidate(
+                    alone: vec![candidate(
                         &format!("f{family}s{at}-alone"),
                         vec![set("ONLY", &format!("f{family}s{at}"))],
-                    )),
+                    )],
                     solvers: Vec::new(),
                 };
                 Solver {
                     off: Some(candidate(&format!("f{family}"), vec![family_off(family)])),
-                    alone: Some(candidate(&format!("f{family}-alone"), others.collect())),
+                    alone: vec![candidate(&format!("f{family}-alone"), others.collect())],
                     solvers: (0..*size).map(single).collect(),
                 }
             })

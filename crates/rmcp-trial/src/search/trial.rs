@@ -44,8 +44,10 @@ pub(super) struct Trial<'a> {
     pub(super) found: Option<Found>,
     /// What mends most of the failed tests where nothing mends all, and how many.
     pub(super) best: Option<(Candidate, usize)>,
-    /// Sets of changes that were tried and are no candidate.
+    /// Sets of changes that were tried and are no candidate: the union that is enough, and what was tried of it.
     pub(super) sets: Vec<Candidate>,
+    /// Unions of candidates that were tried in vain.
+    pub(super) vain: usize,
     /// Whether the machine as it is was looked at again.
     controlled: bool,
 }
@@ -67,6 +69,7 @@ impl<'a> Trial<'a> {
             found: None,
             best: None,
             sets: Vec::new(),
+            vain: 0,
             controlled: false,
         }
     }
@@ -161,12 +164,13 @@ impl<'a> Trial<'a> {
             for size in growing(list.len(), helpful) {
                 let set = &list[..size];
                 let knobs = union(set.iter().copied());
-                self.note(together(set));
                 if self.is_enough(&knobs)? {
+                    self.note(together(set));
                     let candidates = set.iter().map(|one| (*one).clone()).collect();
                     self.found = Some(Found { candidates, minimal: false });
                     return Ok(());
                 }
+                self.vain += 1;
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ mod scan;
 mod sim;
 mod simulated_machine;
 mod status;
+mod trial;
 mod write_recording;
 
 use args::{Arguments, Command};
@@ -70,7 +71,7 @@ pub(crate) fn run() -> std::process::ExitCode {
         Command::Explain(explain) => explain::run(explain, &output),
         Command::Scan(scan) => scan::run(scan, &output),
         Command::Sim(arguments) => sim::run(arguments, &output),
-        Command::Try(_) => Err(Failure::usage("not yet")),
+        Command::Try(arguments) => trial::run(arguments, &output),
         Command::Run(arguments) => match run::run(arguments, &output) {
             // The job's own exit code, which is not of our table.
             Ok(code) => return code.into(),

@@ -8,6 +8,7 @@ use rmcp_host::log::LogScanner;
 use rmcp_knowledge::Knowledge;
 use rmcp_trial::database::Database;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// The user's folder for what is to be kept.
 pub(crate) fn records_folder(caller: &Caller) -> Result<PathBuf, Failure> {
@@ -22,10 +23,13 @@ pub(crate) fn open_records(caller: &Caller) -> Result<Database, Failure> {
         .map_err(Failure::could_not_check)
 }
 
+/// Made once: its automaton takes a moment.
+static SCANNER: LazyLock<LogScanner<'_>> = LazyLock::new(|| LogScanner::new(Knowledge::embedded()));
+
 /// What `explain` calls the fault in an output. NVIDIA's words are taken for the fault that they report.
 pub(crate) fn fault_kind(text: &[u8]) -> LogKind {
     let knowledge = Knowledge::embedded();
-    let Ok(facts) = LogScanner::new(knowledge).scan(text, Some(text.len() as u64)) else {
+    let Ok(facts) = SCANNER.scan(text, Some(text.len() as u64)) else {
         return LogKind::None;
     };
     let context = LogContext { name: "the output", host: None };

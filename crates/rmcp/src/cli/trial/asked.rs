@@ -2,12 +2,10 @@
 
 use crate::cli::Failure;
 use crate::cli::args::Try;
-use crate::cli::simulated_machine::simulated_machine;
-use rmcp::model::{Diagnosis, HostFacts, Tool};
+use rmcp::model::Tool;
 use rmcp::{Caller, Inspection, Knowledge, diagnose, inspect};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use tempfile::TempDir;
 
 /// The card that stands in where the machine has no AMD GPU.
 const STAND_IN: &str = "rx5600xt";
@@ -39,9 +37,9 @@ impl Asked {
             path.as_ref().map(std::path::absolute).transpose().map_err(Failure::usage)
         };
         let command = arguments.command.iter().map(|word| {
-            word.clone().into_string().map_err(|word| {
-                Failure::usage(format!("{} is no text", word.display()))
-            })
+            word.clone()
+                .into_string()
+                .map_err(|word| Failure::usage(format!("{} is no text", word.display())))
         });
         let simulate = match &arguments.simulate {
             Some(card) => Some(card.clone()),
@@ -66,19 +64,6 @@ impl Asked {
             project: absolute(&arguments.project)?,
             command: command.collect::<Result<_, _>>()?,
         })
-    }
-
-    /// Reads the machine that the tests run on: the running one, or that of a simulated card.
-    pub(super) fn machine(&self, caller: &Caller) -> Result<(HostFacts, Diagnosis), Failure> {
-        let simulated = self.simulate.as_deref().map(simulated_machine).transpose()?;
-        let what = Inspection {
-            root: simulated.as_ref().map(TempDir::path),
-            pythons: &[],
-            caller: caller.clone(),
-        };
-        let facts = inspect(&what).map_err(Failure::could_not_check)?;
-        let diagnosis = diagnose(&facts, Knowledge::embedded());
-        Ok((facts, diagnosis))
     }
 }
 

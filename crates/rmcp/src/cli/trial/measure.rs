@@ -1,22 +1,22 @@
 //! The plan of a session, and the session itself.
 
-use super::asked::{Asked, Bench};
+use super::asked::Asked;
+use super::bench::Bench;
 use super::world::World;
 use crate::cli::Failure;
 use crate::cli::change::now;
 use crate::cli::output::Output;
-use crate::cli::records::records_folder;
+use crate::cli::records::{open_records, records_folder};
 use rmcp::model::{Attempt, ExitCode, TrialMatrix};
 use rmcp::{Caller, Knowledge};
 use rmcp_host::HostRoot;
 use rmcp_host::system::kernel::read_boot_id;
-use rmcp_report::{interrupted_text, trial_plan_text};
+use rmcp_report::trial_plan_text;
 use rmcp_trial::candidates::solver_families;
 use rmcp_trial::database::Moment;
 use rmcp_trial::isolation::{CardLock, Keeper};
 use rmcp_trial::search::{
-    Question, Runner, Search, bisect_solvers, expected, name_solvers, search,
-    solvers_may_be_at_fault,
+    Cost, Question, Runner, bisect_solvers, expected, name_solvers, search, solvers_may_be_at_fault,
 };
 use rmcp_trial::session::{Session, SessionError};
 use rmcp_trial::store::Store;
@@ -38,19 +38,31 @@ pub(super) fn plan(asked: &Asked, caller: &Caller, output: &Output) -> Result<Ex
     let usual = match rmcp::records_folder(caller).map(|folder| folder.join("records.sqlite")) {
         // A plan writes nothing, not even an empty file of records.
         Some(path) if path.is_file() => {
-            let store = Store::new(crate::cli::records::open_records(caller)?);
+            let store = Store::new(open_records(caller)?);
             store.usual_seconds().map_err(Failure::could_not_check)?
         }
         _ => Vec::new(),
     };
     let what = bench.search(asked);
     let cost = expected(&what, |test| {
-        let known = usual.iter().find(|(workload, tool, _)| {
-            *workload == test.workload && tool == test.tool.name()
-        });
+        let known = usual
+            .iter()
+            .find(|(workload, tool, _)| *workload == test.workload && tool == test.tool.name());
         known.map_or(GUESS.as_secs_f64(), |(_, _, seconds)| *seconds)
     });
-    output.write(&trial_plan_text(&what.device, what.tests, what.candidates, &cost.into(), output.palette));
+    let line = |what, cost: Cost| (what, cost.runs, Duration::from_secs_f64(cost.seconds));
+    let costs = [
+        line("if everything passes as it is", cost.least),
+        line("if the first candidate is enough", cost.likely),
+        line("if nothing helps, at least", cost.most),
+    ];
+    output.write(&trial_plan_text(
+        &what.device,
+        what.tests,
+        what.candidates,
+        &costs,
+        output.palette,
+    ));
     Ok(ExitCode::Success)
 }
 
@@ -83,9 +95,7 @@ pub(super) fn measure(
             let request = serde_json::to_value(asked).map_err(Failure::could_not_check)?;
             (store.begin(&moment, &request).map_err(Failure::could_not_check)?, Vec::new())
         }
-        Some(id) => {
-            (*id, store.close_interrupted(*id, &moment).map_err(Failure::could_not_check)?)
-        }
+        Some(id) => (*id, store.close_interrupted(*id, &moment).map_err(Failure::could_not_check)?),
     };
     for one in &interrupted {
         output.note(&format!(
@@ -94,20 +104,16 @@ pub(super) fn measure(
             one.question.test
         ));
     }
-    let titles = bench.titles();
-    let mut world = World::new(moment.boot, output.palette, titles);
+    let what = bench.search(asked);
+    let mut world = World::new(moment.boot, output.palette, what.candidates.to_vec());
     let keeper = Keeper {
         program: std::env::current_exe().map_err(Failure::could_not_check)?,
         arguments: vec!["keep".into()],
     };
     let session =
         Session::new(store, id, keeper, bench.programs(), bench.device(asked)?, &mut world);
-    let mut asker = Asker {
-        session,
-        end: budget.map(|budget| Instant::now() + budget),
-        error: None,
-    };
-    let what = bench.search(asked);
+    let mut asker =
+        Asker { session, end: budget.map(|budget| Instant::now() + budget), error: None };
     let mut matrix = search(&what, &mut asker);
     let families = solver_families(Knowledge::embedded());
     if solvers_may_be_at_fault(&matrix, &families) {

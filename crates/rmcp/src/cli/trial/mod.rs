@@ -1,6 +1,7 @@
 //! `rmcp try`.
 
 mod asked;
+mod bench;
 mod measure;
 mod world;
 
@@ -12,9 +13,7 @@ use asked::Asked;
 use measure::{Going, measure, plan};
 use rmcp::Caller;
 use rmcp::model::{ExitCode, TrialMatrix, TrialVerdict};
-use rmcp_report::{
-    trial_csv, trial_diff, trial_json, trial_junit, trial_markdown, trial_text,
-};
+use rmcp_report::{trial_csv, trial_diff, trial_json, trial_junit, trial_markdown, trial_text};
 use rmcp_trial::store::Store;
 
 pub(crate) fn run(arguments: &Try, output: &Output) -> Result<ExitCode, Failure> {
