@@ -172,7 +172,7 @@ fn a_budget_ends_a_session_and_a_plan_writes_nothing() {
 #[test]
 fn a_session_that_is_killed_loses_no_result_and_repeats_no_culprit() {
     let user = User::new();
-    let script = format!("echo start >> starts; sleep 0.05; {NEEDS_OWN_CODE}");
+    let script = format!("echo start >> starts; sleep 0.2; {NEEDS_OWN_CODE}");
     let start = ["try", "--simulate", "rx5600xt", "--all", "--", "sh", "-c", &script];
     let mut kills = 0;
     let mut arguments: &[&str] = &start;
@@ -180,7 +180,7 @@ fn a_session_that_is_killed_loses_no_result_and_repeats_no_culprit() {
         let mut session = user.rmcp(arguments);
         let mut session = session.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A little later each time, so that every moment of a question is met by some kill.
-        let end = Instant::now() + Duration::from_millis(90 + 13 * kills);
+        let end = Instant::now() + Duration::from_millis(60 + 11 * kills);
         while Instant::now() < end && session.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
