@@ -30,6 +30,7 @@ CREATE TABLE attempt (
     repeat INTEGER NOT NULL, -- from 0
     started TEXT NOT NULL,
     boot TEXT NOT NULL,
+    interrupted INTEGER NOT NULL DEFAULT 0, -- how often rmcp was ended while it ran
     result TEXT,             -- what became of it, as JSON; none while it runs
     output TEXT,             -- the end of what it said
     UNIQUE (session, knobs, workload, tool, repeat)
@@ -148,6 +149,19 @@ impl Database {
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Carries a statement out and gives the number of the row that it has put in, if it has.
+    pub(crate) fn execute(
+        &self,
+        statement: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<i64, DatabaseError> {
+        self.connection
+            .prepare_cached(statement)
+            .and_then(|mut statement| statement.execute(values))
+            .map_err(|error| self.sqlite(error))?;
+        Ok(self.connection.last_insert_rowid())
     }
 
     pub(crate) fn sqlite(&self, source: rusqlite::Error) -> DatabaseError {

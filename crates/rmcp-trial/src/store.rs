@@ -41,6 +41,8 @@ pub struct Interrupted {
     pub question: Question,
     /// Whether the machine was started anew since.
     pub machine_went_down: bool,
+    /// Whether it is not run again.
+    pub is_over: bool,
 }
 
 /// The records.
@@ -60,14 +62,10 @@ impl Store {
     /// # Errors
     /// [`DatabaseError`] when it cannot be written.
     pub fn begin(&self, now: &Moment, request: &serde_json::Value) -> Result<i64, DatabaseError> {
-        self.database
-            .connection
-            .execute(
-                "INSERT INTO session (started, boot, request) VALUES (?1, ?2, ?3)",
-                params![now.time, now.boot, request.to_string()],
-            )
-            .map_err(|error| self.database.sqlite(error))?;
-        Ok(self.database.connection.last_insert_rowid())
+        self.database.execute(
+            "INSERT INTO session (started, boot, request) VALUES (?1, ?2, ?3)",
+            params![now.time, now.boot, request.to_string()],
+        )
     }
 
     /// Returns a session, or the latest one.
@@ -116,15 +114,12 @@ impl Store {
     /// [`DatabaseError`] when it cannot be written.
     pub fn end(&self, session: i64, matrix: &TrialMatrix) -> Result<(), DatabaseError> {
         let text = self.database.json(matrix, || format!("session {session}"))?;
-        self.database
-            .connection
-            .execute("UPDATE session SET matrix = ?2 WHERE id = ?1", params![session, text])
-            .map_err(|error| self.database.sqlite(error))?;
-        Ok(())
+        let update = "UPDATE session SET matrix = ?2 WHERE id = ?1";
+        self.database.execute(update, params![session, text]).map(|_| ())
     }
 
-    /// Completes the rows of a session that nobody will complete, and gives them: whatever was running then is not
-    /// run again.
+    /// Sees to the rows of a session that nobody will complete, and gives them. What ran when the machine went down is
+    /// not run again; what ran when `rmcp` alone was ended is, once.
     ///
     /// # Errors
     /// [`DatabaseError`] when they cannot be read or written.
@@ -137,7 +132,7 @@ impl Store {
             .database
             .connection
             .prepare(
-                "SELECT id, knobs, workload, tool, repeat, boot FROM attempt
+                "SELECT id, knobs, workload, tool, repeat, boot, interrupted FROM attempt
                  WHERE session = ?1 AND result IS NULL ORDER BY id",
             )
             .map_err(|error| self.database.sqlite(error))?;
@@ -145,19 +140,33 @@ impl Store {
             .query_map([session], |row| {
                 let question: (String, String, String, u32) =
                     (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-                Ok((row.get::<_, i64>(0)?, question, row.get::<_, String>(5)?))
+                let when: (String, u32) = (row.get(5)?, row.get(6)?);
+                Ok((row.get::<_, i64>(0)?, question, when))
             })
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| self.database.sqlite(error))?;
         let mut interrupted = Vec::new();
-        for (id, (knobs, workload, tool, repeat), boot) in rows {
+        for (id, (knobs, workload, tool, repeat), (boot, before)) in rows {
             let machine_went_down = boot != now.boot;
-            let outcome = if machine_went_down {
-                Outcome::Crashed { signal: None, what: "the machine went down with it".to_owned() }
-            } else {
-                Outcome::NotRun { what: "rmcp was ended while it ran".to_owned() }
+            let outcome = match (machine_went_down, before) {
+                (true, _) => Some(Outcome::Crashed {
+                    signal: None,
+                    what: "the machine went down with it".to_owned(),
+                }),
+                // Once may be chance: somebody else may have ended rmcp.
+                (false, 0) => None,
+                (false, _) => {
+                    Some(Outcome::NotRun { what: "rmcp was ended twice while it ran".to_owned() })
+                }
             };
-            self.finish(AttemptId(id), &Attempt::without_run(outcome), "")?;
+            let is_over = outcome.is_some();
+            match outcome {
+                Some(outcome) => self.finish(AttemptId(id), &Attempt::without_run(outcome), "")?,
+                None => {
+                    let update = "UPDATE attempt SET interrupted = interrupted + 1 WHERE id = ?1";
+                    self.database.execute(update, params![id])?;
+                }
+            }
             let test = Test {
                 workload,
                 tool: self.database.parse(&format!("\"{tool}\""), || format!("attempt {id}"))?,
@@ -166,6 +175,7 @@ impl Store {
             interrupted.push(Interrupted {
                 question: Question { knobs, test, repeat },
                 machine_went_down,
+                is_over,
             });
         }
         Ok(interrupted)
@@ -213,15 +223,22 @@ impl Store {
             let what = "it took the machine down before; it is not run again".to_owned();
             return Ok(Begun::Answered(Box::new(Attempt::without_run(Outcome::NotRun { what }))));
         }
+        // A row that is there was interrupted.
         self.database
             .connection
-            .execute(
+            .prepare_cached(
                 "INSERT INTO attempt (session, knobs, workload, tool, repeat, started, boot)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![session, knobs, workload, tool, question.repeat, now.time, now.boot],
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT DO UPDATE SET started = excluded.started, boot = excluded.boot
+                 RETURNING id",
             )
-            .map_err(|error| self.database.sqlite(error))?;
-        Ok(Begun::Run(AttemptId(self.database.connection.last_insert_rowid())))
+            .and_then(|mut statement| {
+                let values =
+                    params![session, knobs, workload, tool, question.repeat, now.time, now.boot];
+                statement.query_row(values, |row| row.get(0))
+            })
+            .map(|id| Begun::Run(AttemptId(id)))
+            .map_err(|error| self.database.sqlite(error))
     }
 
     /// Writes down what became of an attempt, with the end of what it said.
@@ -235,12 +252,8 @@ impl Store {
         output: &str,
     ) -> Result<(), DatabaseError> {
         let text = self.database.json(result, || format!("attempt {}", attempt.0))?;
-        self.database
-            .connection
-            .prepare_cached("UPDATE attempt SET result = ?2, output = ?3 WHERE id = ?1")
-            .and_then(|mut statement| statement.execute(params![attempt.0, text, output]))
-            .map_err(|error| self.database.sqlite(error))?;
-        Ok(())
+        let update = "UPDATE attempt SET result = ?2, output = ?3 WHERE id = ?1";
+        self.database.execute(update, params![attempt.0, text, output]).map(|_| ())
     }
 
     /// Returns how long each test took on the average in all sessions, in seconds.
@@ -327,7 +340,9 @@ mod tests {
         drop(store);
         let store = open(&path);
         let interrupted = store.close_interrupted(session, &moment("b")).unwrap();
-        assert_eq!(interrupted, [Interrupted { question: question(0), machine_went_down: true }]);
+        let question_0 =
+            Interrupted { question: question(0), machine_went_down: true, is_over: true };
+        assert_eq!(interrupted, [question_0]);
         let first = answered(store.start(session, &question(0), &moment("b")).unwrap());
         assert!(matches!(first, Outcome::Crashed { signal: None, .. }), "{first:?}");
         let second = answered(store.start(session, &question(1), &moment("b")).unwrap());
@@ -335,14 +350,16 @@ mod tests {
     }
 
     #[test]
-    fn what_ran_when_rmcp_was_ended_is_not_blamed() {
+    fn what_ran_when_rmcp_was_ended_has_one_more_chance() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trials.sqlite");
         let store = open(&path);
         let session = store.begin(&moment("a"), &serde_json::json!({})).unwrap();
-        run(store.start(session, &question(0), &moment("a")).unwrap());
-        let interrupted = store.close_interrupted(session, &moment("a")).unwrap();
-        assert!(!interrupted[0].machine_went_down);
+        for is_over in [false, true] {
+            run(store.start(session, &question(0), &moment("a")).unwrap());
+            let interrupted = store.close_interrupted(session, &moment("a")).unwrap();
+            assert!(!interrupted[0].machine_went_down && interrupted[0].is_over == is_over);
+        }
         let first = answered(store.start(session, &question(0), &moment("a")).unwrap());
         assert!(matches!(first, Outcome::NotRun { .. }), "{first:?}");
         run(store.start(session, &question(1), &moment("a")).unwrap());

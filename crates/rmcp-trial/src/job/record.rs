@@ -30,14 +30,8 @@ impl JobRecords {
     /// # Errors
     /// [`DatabaseError`] when it cannot be written.
     pub fn begin(&self, command: &str, stack: &str, time: &str) -> Result<i64, DatabaseError> {
-        self.database
-            .connection
-            .execute(
-                "INSERT INTO job (command, stack, started) VALUES (?1, ?2, ?3)",
-                params![command, stack, time],
-            )
-            .map_err(|error| self.database.sqlite(error))?;
-        Ok(self.database.connection.last_insert_rowid())
+        let insert = "INSERT INTO job (command, stack, started) VALUES (?1, ?2, ?3)";
+        self.database.execute(insert, params![command, stack, time])
     }
 
     /// Writes down what happened.
@@ -46,14 +40,8 @@ impl JobRecords {
     /// [`DatabaseError`] when it cannot be written.
     pub fn add(&self, job: i64, event: &JobEvent, time: &str) -> Result<(), DatabaseError> {
         let text = self.database.json(event, || format!("an event of job {job}"))?;
-        self.database
-            .connection
-            .execute(
-                "INSERT INTO job_event (job, time, event) VALUES (?1, ?2, ?3)",
-                params![job, time, text],
-            )
-            .map_err(|error| self.database.sqlite(error))?;
-        Ok(())
+        let insert = "INSERT INTO job_event (job, time, event) VALUES (?1, ?2, ?3)";
+        self.database.execute(insert, params![job, time, text]).map(|_| ())
     }
 
     /// Returns the latest jobs, the last one first.

@@ -98,11 +98,9 @@ pub(super) fn measure(
         Some(id) => (*id, store.close_interrupted(*id, &moment).map_err(Failure::could_not_check)?),
     };
     for one in &interrupted {
-        output.note(&format!(
-            "{} while {} ran; it is not run again in this session",
-            if one.machine_went_down { "the machine went down" } else { "rmcp was ended" },
-            one.question.test
-        ));
+        let who = if one.machine_went_down { "the machine went down" } else { "rmcp was ended" };
+        let then = if one.is_over { "it is not run again" } else { "it is run once more" };
+        output.note(&format!("{who} while {} ran; {then}", one.question.test));
     }
     let what = bench.search(asked);
     let mut world = World::new(moment.boot, output.palette, what.candidates.to_vec());
