@@ -25,6 +25,17 @@ pub fn records_folder(caller: &Caller) -> Option<PathBuf> {
     named.or_else(|| caller.home.as_deref().map(|home| PathBuf::from(state_folder(home))))
 }
 
+/// Returns where RMCP keeps what can be made again; none where the user has no home.
+///
+/// Source: XDG Base Directory Specification, which has relative paths ignored.
+pub fn cache_folder(caller: &Caller) -> Option<PathBuf> {
+    let named = caller.variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let named = named.filter(|folder| folder.is_absolute());
+    named
+        .or_else(|| caller.home.as_deref().map(|home| PathBuf::from(home).join(".cache")))
+        .map(|folder| folder.join("rmcp"))
+}
+
 /// Returns where RMCP's library is: beside the program on the running machine, or where packages put it.
 pub(crate) fn interposer(disk: &RealDisk<Box<dyn CommandRunner>>, live: bool) -> Option<String> {
     let program = std::env::current_exe().ok().filter(|_| live);

@@ -75,7 +75,7 @@ pub(super) fn measure(
     output: &Output,
 ) -> Result<TrialMatrix, Failure> {
     let Going { asked, session } = going;
-    let mut bench = Bench::look(asked, caller)?;
+    let bench = Bench::look(asked, caller)?;
     let _lock = match &asked.simulate {
         Some(_) => None,
         None => Some(
@@ -83,7 +83,7 @@ pub(super) fn measure(
                 .map_err(|error| Failure::could_not_check(error).hint("wait until it is done"))?,
         ),
     };
-    bench.prepare(caller, output)?;
+    bench.prepare(output)?;
     if let (Some(card), false) = (&asked.simulate, asked.named) {
         output.note(&format!(
             "this machine has no AMD GPU: a simulated one stands in (--simulate {card}); what follows says nothing of a real card"

@@ -2,6 +2,7 @@
 
 mod asked;
 mod bench;
+mod kit;
 mod measure;
 mod world;
 
