@@ -34,6 +34,8 @@ pub struct Kit {
     pub kernel_log: bool,
     /// The workloads.
     pub workloads: Vec<Workload>,
+    /// Longest time of one process, instead of the workload's own.
+    pub limit: Option<Duration>,
 }
 
 impl Kit {
@@ -231,7 +233,8 @@ impl Programs for Kit {
 
     fn limits(&self, test: &Test) -> Limits {
         let seconds = self.workload(test).map_or(60, |workload| workload.seconds);
-        Limits { wall: Duration::from_secs(seconds), silence: None, memory: None, output: OUTPUT }
+        let wall = self.limit.unwrap_or(Duration::from_secs(seconds));
+        Limits { wall, silence: None, memory: None, output: OUTPUT }
     }
 
     fn judge(&self, test: &Test, ended: &Ended) -> Judged {
@@ -257,6 +260,7 @@ mod tests {
             products: Some(1000),
             kernel_log: true,
             workloads: all().to_vec(),
+            limit: None,
         }
     }
 

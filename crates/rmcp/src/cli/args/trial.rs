@@ -32,6 +32,9 @@ pub(crate) struct Try {
     /// Stop after so long, such as 20m.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) budget: Option<Duration>,
+    /// Longest time of one process of a test, instead of the workload's own; an hour for a command of your own.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) limit: Option<Duration>,
     /// Run every test under every candidate, instead of stopping at the first that works.
     #[arg(long)]
     pub(crate) all: bool,

@@ -25,6 +25,8 @@ pub(super) struct Asked {
     pub(super) candidate: Vec<String>,
     pub(super) repeats: u32,
     pub(super) all: bool,
+    /// Longest time of one process, in milliseconds.
+    pub(super) limit: Option<u64>,
     pub(super) python: Option<PathBuf>,
     pub(super) project: Option<PathBuf>,
     /// A command of the user's.
@@ -60,6 +62,7 @@ impl Asked {
             candidate: arguments.candidate.clone(),
             repeats: arguments.repeats,
             all: arguments.all,
+            limit: arguments.limit.and_then(|limit| u64::try_from(limit.as_millis()).ok()),
             python: absolute(&arguments.python)?,
             project: absolute(&arguments.project)?,
             command: command.collect::<Result<_, _>>()?,

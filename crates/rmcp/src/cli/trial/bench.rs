@@ -95,12 +95,13 @@ type Work = (Vec<Test>, Box<dyn Programs>, Option<Suite>);
 
 /// The tests that were asked for.
 fn programs(asked: &Asked, caller: &Caller, gfx: Option<&str>) -> Result<Work, Failure> {
+    let limit = asked.limit.map(Duration::from_millis);
     if let [program, arguments @ ..] = &asked.command[..] {
         let command = UserCommand {
             program: program.clone(),
             arguments: arguments.to_vec(),
             folder: asked.project.clone(),
-            wall: COMMAND_TIME,
+            wall: limit.unwrap_or(COMMAND_TIME),
         };
         let test = Test { workload: COMMAND.to_owned(), tool: Tool::Command };
         return Ok((vec![test], Box::new(command), None));
@@ -115,6 +116,7 @@ fn programs(asked: &Asked, caller: &Caller, gfx: Option<&str>) -> Result<Work, F
         // A simulated driver writes to a file of our own.
         kernel_log: asked.simulate.is_some() || KernelLogWatch::live().value().is_some(),
         workloads: workloads(asked)?,
+        limit,
     };
     let mut tests = kit.tests();
     tests.retain(|test| asked.tool.is_empty() || asked.tool.contains(&test.tool));
