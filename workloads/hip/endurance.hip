@@ -1,7 +1,7 @@
 //! A process that goes on for long: what it takes of the machine follows what it holds. Each test but the first does one thing over
 //! and over and compares the process's threads, open files, mappings and resident memory after a warm-up with those at the end.
 //!
-//! `leaks` runs by name only and fails: it loses one of each in every turn.
+//! By name only: `leaks` fails, as it loses one of each in every turn, and `most_of_memory` is for several processes on one card.
 #include "check.h"
 
 #include <dirent.h>
@@ -237,6 +237,18 @@ void leaks() {
     });
 }
 
+/// Takes two thirds of the device's memory and holds it until the standard input ends.
+void most_of_memory() {
+    size_t unused = 0, total = 0;
+    void *memory = nullptr;
+    HIP_CHECK(hipMemGetInfo(&unused, &total));
+    HIP_CHECK(hipMalloc(&memory, total / 3 * 2));
+    report(true, "most_of_memory", "held");
+    while (std::getchar() != EOF) {
+    }
+    HIP_CHECK(hipFree(memory));
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -249,5 +261,6 @@ int main(int argc, char **argv) {
                        {"events", events},
                        {"streams", streams},
                        {"queues", queues},
-                       {"leaks", leaks, true}});
+                       {"leaks", leaks, true},
+                       {"most_of_memory", most_of_memory, true}});
 }

@@ -496,9 +496,33 @@ fn several_processes_do_not_meet() {
     }
 }
 
-/// A child that is forked and then starts a program has a card of its own.
+/// Two processes that want two thirds of it each: the second gets none, and what the first had is free when it is killed,
+/// though a program that starts others, such as this shell, may close what it has inherited.
 #[test]
-fn a_child_has_a_card_of_its_own() {
+fn processes_of_one_session_share_the_cards_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+        mkfifo wait
+        "$0" most_of_memory < wait > first & first=$!
+        exec 9> wait
+        until grep -q '^ok' first; do kill -0 $first || exit 7; sleep 0.1; done
+        "$0" most_of_memory < /dev/null; echo "second $?"
+        bash -c 'for fd in /proc/self/fd/*; do fd=${fd##*/}; [ $fd -lt 3 ] || eval "exec $fd>&-"; done; exec "$0" most_of_memory < /dev/null' "$0"
+        echo "closed $?"
+        kill -KILL $first; wait $first
+        "$0" most_of_memory < /dev/null; echo "third $?""#;
+    let mut command = rmcp_sim(&[]);
+    command.current_dir(folder.path()).args(["bash", "-c", script]);
+    command.arg(program("endurance", Wave::Wave32));
+    let text = run(command).ends_with(0);
+    for words in ["second 2", "closed 2", "third 0", "hipErrorOutOfMemory"] {
+        assert!(text.contains(words), "no {words} in {text}");
+    }
+}
+
+/// A child that is forked and then starts a program has queues of its own.
+#[test]
+fn a_child_has_queues_of_its_own() {
     let gemm = program("gemm", Wave::Wave32);
     let mut command = rmcp_sim(&[]);
     let script = format!("{0} gemm_i8 && {0} gemm_i8 & {0} gemm_i8; wait $!", gemm.display());
