@@ -44,12 +44,15 @@ impl Place {
         // SAFETY: the descriptor was just made and belongs to nobody else.
         let file = unsafe { File::from_raw_fd(fd) };
         file.set_len((ROWS * size_of::<Row>()) as u64)?;
-        // SAFETY: takes numbers.
-        let descriptor = unsafe { libc::fcntl(fd, libc::F_DUPFD, LEAST_DESCRIPTOR) };
-        if descriptor < 0 {
-            return Err(std::io::Error::last_os_error());
+        // Where a limit leaves none up there, any will do.
+        for least in [LEAST_DESCRIPTOR, 3] {
+            // SAFETY: takes numbers.
+            let descriptor = unsafe { libc::fcntl(fd, libc::F_DUPFD, least) };
+            if descriptor >= 0 {
+                return Ok(Self { process: std::process::id(), descriptor });
+            }
         }
-        Ok(Self { process: std::process::id(), descriptor })
+        Err(std::io::Error::last_os_error())
     }
 
     /// Opens the file, here or where the first process has it.
