@@ -1,6 +1,7 @@
 //! Speed against a peer in the same run. Figures alone say nothing on a shared machine; ratios do.
 
 use crate::bench_trial::trials;
+use crate::measure::{median, peak_mb, time};
 use crate::run::{cargo, need_package, release_binary, run as start, top};
 use anyhow::{Context, Result, bail};
 use rmcp_knowledge::Knowledge;
@@ -8,7 +9,6 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// Runs of each short command; the median is printed.
 const RUNS: usize = 41;
@@ -141,7 +141,7 @@ fn explain(log_mib: u64) -> Result<Vec<String>> {
     let megabytes = bytes as f64 / 1e6;
     let speed = |times| megabytes / median(times).as_secs_f64();
     let (our_speed, peer_speed) = (speed(our_times), speed(peer_times));
-    let peak = peak_mb(&["explain", "--no-host", &log])?;
+    let peak = peak_mb(&ours)?;
     println!("explain: {megabytes:.0} MB log, median of {LOG_RUNS} runs each, taken in turn");
     println!("  {:<44} {peer_speed:7.0} MB/s", "ripgrep, the same fixed texts, counting lines");
     println!(
@@ -230,30 +230,4 @@ fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
-}
-
-/// Exit codes are not looked at: `doctor` finds problems, and rocminfo finds no GPU.
-fn time(command: &mut Command) -> Result<Duration> {
-    let start = Instant::now();
-    command.status().with_context(|| format!("{:?}", command.get_program()))?;
-    Ok(start.elapsed())
-}
-
-pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// Returns the largest resident size of a run, which GNU time prints in KiB.
-fn peak_mb(arguments: &[&str]) -> Result<f64> {
-    let output = Command::new("/usr/bin/time")
-        .args(["--format", "%M"])
-        .arg(release_binary())
-        .args(arguments)
-        .stdout(Stdio::null())
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    let kib: f64 =
-        text.lines().last().unwrap_or_default().trim().parse().with_context(|| text.to_string())?;
-    Ok(kib * 1024.0 / 1e6)
 }

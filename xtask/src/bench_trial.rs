@@ -1,6 +1,7 @@
 //! What isolation costs beyond the child's own time, and how soon a dry plan is there.
 
-use crate::bench::{median, missed};
+use crate::bench::missed;
+use crate::measure::median;
 use crate::run::release_binary;
 use anyhow::{Result, ensure};
 use rmcp_trial::isolation::{End, Invocation, Keeper, Limits, run};

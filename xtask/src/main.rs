@@ -7,6 +7,7 @@
 
 mod bench;
 mod bench_scan;
+mod bench_sim;
 mod bench_trial;
 mod boot;
 mod corpus;
@@ -18,6 +19,7 @@ mod fuzz;
 mod grub;
 mod isa;
 mod layers;
+mod measure;
 mod packages;
 mod random;
 mod real_tools;
@@ -68,6 +70,12 @@ enum Command {
     BenchScan {
         /// The library, where it is here already.
         library: Option<PathBuf>,
+    },
+    /// Measure the speed and memory of the simulated card, on a product of matrices
+    BenchSim {
+        /// Another simulator to compare with: a program that runs the command behind it on a simulated gfx1010 card.
+        #[arg(long, alias = "prototype")]
+        peer: Option<PathBuf>,
     },
     /// Scan public packages and compare with figures of another program; downloads them with pip and apt
     CorpusIsa {
@@ -171,6 +179,7 @@ fn main() -> ExitCode {
         Command::Corpus { dir, wrong } => corpus::run(&dir, wrong),
         Command::Bench { log_mib } => bench::run(log_mib),
         Command::BenchScan { library } => bench_scan::run(library.as_deref()),
+        Command::BenchSim { peer } => bench_sim::run(peer.as_deref()),
         Command::CorpusIsa { from } => corpus_isa::run(from.as_deref()),
         Command::RunSoak { runs, seed } => run_soak::run(runs, seed),
         Command::SimSoak { runs, at_once } => sim_soak::run(runs, at_once),

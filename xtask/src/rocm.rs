@@ -21,9 +21,15 @@ pub(crate) fn need() -> Result<()> {
     need_packages(&PARTS)
 }
 
-/// The programs of `workloads/hip`.
+/// The programs of `workloads/hip` that compile with any ROCm.
 pub(crate) const PROGRAMS: [&str; 7] =
     ["runtime", "arithmetic", "reduce_scan", "gemm", "convolution", "normalise", "generic_pointer"];
+
+/// The one that names what later compilers have no more.
+pub(crate) const INSTRUCTIONS: &str = "instructions";
+
+/// The one that looks for leaks in itself, for a minute.
+pub(crate) const ENDURANCE: &str = "endurance";
 
 /// Compiles one of them for gfx1010 and gfx1030 into a folder.
 pub(crate) fn compile(name: &str, folder: &Path) -> Result<PathBuf> {

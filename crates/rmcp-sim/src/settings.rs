@@ -1,5 +1,6 @@
 //! What is simulated: handed from `rmcp sim` to the library in the program's process through one variable.
 
+use crate::ledger::Place;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -33,4 +34,7 @@ pub struct Settings {
     /// With `strict`: lets hazards have their effect, the same ones with the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Where processes count together what they take of a card's memory; without it each has all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Place>,
 }

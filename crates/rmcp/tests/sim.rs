@@ -15,8 +15,17 @@ use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex};
 
 /// Programs of `workloads/hip`.
-const PROGRAMS: [&str; 7] =
-    ["runtime", "arithmetic", "reduce_scan", "gemm", "convolution", "normalise", "generic_pointer"];
+const PROGRAMS: [&str; 9] = [
+    "runtime",
+    "arithmetic",
+    "reduce_scan",
+    "gemm",
+    "convolution",
+    "normalise",
+    "generic_pointer",
+    "instructions",
+    "endurance",
+];
 
 /// Lanes of a wavefront that the compiler is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,11 +150,34 @@ suites! {
     convolution "convolution" Wave32;
     normalise "normalise" Wave32;
     generic_pointer "generic_pointer" Wave32;
+    instructions "instructions" Wave32;
+    runtime_wave64 "runtime" Wave64;
+    arithmetic_wave64 "arithmetic" Wave64;
     reduce_scan_wave64 "reduce_scan" Wave64;
     gemm_wave64 "gemm" Wave64;
     convolution_wave64 "convolution" Wave64;
     normalise_wave64 "normalise" Wave64;
     generic_pointer_wave64 "generic_pointer" Wave64;
+    instructions_wave64 "instructions" Wave64;
+}
+
+/// Resident memory is the card's memory in use and 200 MB at most, and nothing grows with what has come and gone.
+#[test]
+fn a_long_lived_process_stays_as_large_as_what_it_holds() {
+    let text = on("rx5600xt", &program("endurance", Wave::Wave32), &[], &[]).ends_with(0);
+    for line in ["memory_in_use large", "queues threads", "allocations resident_kib"] {
+        assert!(text.contains(&format!("ok {line}")), "{line} in {text}");
+    }
+}
+
+/// The same looks at a program that does lose something in every turn.
+#[test]
+fn leaks_are_found() {
+    let program = program("endurance", Wave::Wave32);
+    let text = on("rx5600xt", &program, &["leaks"], &[]).ends_with(1);
+    for what in ["threads", "files", "mappings", "resident_kib"] {
+        assert!(text.contains(&format!("FAIL leaks {what}=")), "{what} in {text}");
+    }
 }
 
 /// What a user's own rocminfo said of his RX 5600 XT (<https://github.com/ROCm/ROCm/issues/1759>), but for the bus.
@@ -281,7 +313,7 @@ fn strict_meets_what_the_scan_finds_in_code_for_gfx1030() {
 #[test]
 fn code_for_gfx1010_meets_no_hazard() {
     for (wave, seed) in [(Wave::Wave32, &["--seed", "7"][..]), (Wave::Wave64, &[])] {
-        for name in PROGRAMS {
+        for name in PROGRAMS.into_iter().filter(|name| *name != "endurance") {
             if wave == Wave::Wave64 && matches!(name, "runtime" | "arithmetic") {
                 continue;
             }
@@ -470,9 +502,33 @@ fn several_processes_do_not_meet() {
     }
 }
 
-/// A child that is forked and then starts a program has a card of its own.
+/// Two processes that want two thirds of it each: the second gets none, and what the first had is free when it is killed,
+/// though a program that starts others, such as this shell, may close what it has inherited.
 #[test]
-fn a_child_has_a_card_of_its_own() {
+fn processes_of_one_session_share_the_cards_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+        mkfifo wait
+        "$0" most_of_memory < wait > first & first=$!
+        exec 9> wait
+        until grep -q '^ok' first; do kill -0 $first || exit 7; sleep 0.1; done
+        "$0" most_of_memory < /dev/null; echo "second $?"
+        bash -c 'for fd in /proc/self/fd/*; do fd=${fd##*/}; [ $fd -lt 3 ] || eval "exec $fd>&-"; done; exec "$0" most_of_memory < /dev/null' "$0"
+        echo "closed $?"
+        kill -KILL $first; wait $first
+        "$0" most_of_memory < /dev/null; echo "third $?""#;
+    let mut command = rmcp_sim(&[]);
+    command.current_dir(folder.path()).args(["bash", "-c", script]);
+    command.arg(program("endurance", Wave::Wave32));
+    let text = run(command).ends_with(0);
+    for words in ["second 2", "closed 2", "third 0", "hipErrorOutOfMemory"] {
+        assert!(text.contains(words), "no {words} in {text}");
+    }
+}
+
+/// A child that is forked and then starts a program has queues of its own.
+#[test]
+fn a_child_has_queues_of_its_own() {
     let gemm = program("gemm", Wave::Wave32);
     let mut command = rmcp_sim(&[]);
     let script = format!("{0} gemm_i8 && {0} gemm_i8 & {0} gemm_i8; wait $!", gemm.display());

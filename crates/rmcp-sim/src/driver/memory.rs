@@ -5,7 +5,9 @@
 //! themselves (`USERPTR`) is used where it is.
 
 use super::abi::flag;
+use super::own_memory::is_writable;
 use crate::exec::{Memory, Range};
+use crate::ledger::Ledger;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -44,8 +46,6 @@ struct Table {
     by_address: BTreeMap<u64, u64>,
     next_handle: u64,
     next_offset: u64,
-    /// Bytes taken of each card's memory.
-    taken: Vec<u64>,
 }
 
 /// Why memory cannot be had.
@@ -65,12 +65,14 @@ pub(crate) struct GpuMemory {
     file: File,
     /// Bytes of each card.
     sizes: Vec<u64>,
+    /// What is taken of them, here and in other processes.
+    ledger: Ledger,
     table: RwLock<Table>,
 }
 
 impl GpuMemory {
     /// Makes the memory of cards with these sizes.
-    pub(crate) fn new(sizes: Vec<u64>) -> std::io::Result<Self> {
+    pub(crate) fn new(sizes: Vec<u64>, ledger: Ledger) -> std::io::Result<Self> {
         // SAFETY: the name is a C string; the call takes nothing else of ours.
         let fd = unsafe { libc::memfd_create(c"rmcp-sim".as_ptr(), libc::MFD_CLOEXEC) };
         if fd < 0 {
@@ -79,13 +81,8 @@ impl GpuMemory {
         // SAFETY: the descriptor was just made and belongs to nobody else.
         let file = unsafe { File::from_raw_fd(fd) };
         file.set_len(FILE_BYTES)?;
-        let table = Table {
-            next_handle: 1,
-            next_offset: FIRST_OFFSET,
-            taken: vec![0; sizes.len()],
-            ..Table::default()
-        };
-        Ok(Self { file, sizes, table: RwLock::new(table) })
+        let table = Table { next_handle: 1, next_offset: FIRST_OFFSET, ..Table::default() };
+        Ok(Self { file, sizes, ledger, table: RwLock::new(table) })
     }
 
     /// The file of which every open device is a copy.
@@ -103,8 +100,7 @@ impl GpuMemory {
 
     /// Returns how much of a card's memory is free.
     pub(crate) fn available(&self, card: usize) -> u64 {
-        let taken = self.read().taken.get(card).copied().unwrap_or(0);
-        self.sizes.get(card).map_or(0, |size| size.saturating_sub(taken))
+        self.sizes.get(card).map_or(0, |size| size.saturating_sub(self.ledger.taken(card)))
     }
 
     /// Allocates, and returns the handle and the offset for `mmap`.
@@ -139,11 +135,9 @@ impl GpuMemory {
             } else {
                 if flags & flag::VRAM != 0 {
                     let size = self.sizes.get(card).copied().ok_or(MemoryError::Invalid)?;
-                    let taken = &mut table.taken[card];
-                    if taken.saturating_add(bytes) > size {
+                    if !self.ledger.take(card, bytes, size) {
                         return Err(MemoryError::Full);
                     }
-                    *taken += bytes;
                 }
                 offset = table.next_offset;
                 table.next_offset += bytes.next_multiple_of(1 << 16);
@@ -154,7 +148,7 @@ impl GpuMemory {
                 Ok(host) => host,
                 Err(error) => {
                     if flags & flag::VRAM != 0 {
-                        table.taken[card] -= bytes;
+                        self.ledger.give_back(card, bytes);
                     }
                     return Err(error);
                 }
@@ -190,7 +184,7 @@ impl GpuMemory {
             table.by_address.remove(&allocation.va);
         }
         if allocation.flags & flag::VRAM != 0 {
-            table.taken[allocation.card] -= allocation.bytes;
+            self.ledger.give_back(allocation.card, allocation.bytes);
         }
         let Some(offset) = allocation.offset else { return Ok(()) };
         // SAFETY: made by `map` with these bounds, and no longer in the table. A dispatch that still uses it is a
@@ -219,20 +213,6 @@ impl GpuMemory {
         let fits = va.checked_add(bytes)? <= range.end;
         fits.then(|| range.host.wrapping_add((va - range.start) as usize))
     }
-}
-
-/// Returns whether a program may write all of this memory of its own. Like the driver, which pins the pages, this brings
-/// them in.
-fn is_writable(address: u64, bytes: u64) -> bool {
-    let populate = |address: u64, bytes: u64| {
-        let (start, end) = (address / PAGE * PAGE, (address + bytes).next_multiple_of(PAGE));
-        let length = (end - start) as usize;
-        // SAFETY: brings pages in and changes nothing in them.
-        unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_POPULATE_WRITE) == 0 }
-    };
-    // Before Linux 5.14 there is no such advice, even for what is writable: then nothing is known.
-    let ours = 0_u64;
-    populate(address, bytes) || !populate(&raw const ours as u64, 8)
 }
 
 // SAFETY: mappings stay until `free`, and what programs bring themselves is theirs to keep while a kernel runs.

@@ -8,6 +8,7 @@ mod hazards;
 mod ioctl;
 mod kernel_name;
 mod memory;
+mod own_memory;
 mod queue;
 mod record;
 mod sdma;
@@ -16,6 +17,7 @@ mod signal;
 use crate::card::Card;
 use crate::exec::{Device, Memory, Range};
 use crate::inject::Injection;
+use crate::ledger::Ledger;
 use crate::machine::{Host, MODULES, Machine};
 use crate::settings::Settings;
 use event::Events;
@@ -123,7 +125,7 @@ impl Driver {
         Ok(Self {
             process: std::process::id(),
             machine: Machine::new(&cards, &host),
-            memory: Arc::new(GpuMemory::new(sizes)?),
+            memory: Arc::new(GpuMemory::new(sizes, Ledger::open(settings.ledger))?),
             events: Events::default(),
             record: Record::new(settings),
             hazards,

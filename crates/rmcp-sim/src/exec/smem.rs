@@ -106,6 +106,10 @@ pub(super) fn add_to(table: &mut Table) {
         ("s_store_dwordx4", store::<4>),
         ("s_memtime", clock),
         ("s_memrealtime", clock),
+        ("s_get_waveid_in_workgroup", |x, op| {
+            let number = x.wave.number;
+            put(x, op, [number])
+        }),
         // Caches are not simulated: every access sees memory as it is.
         ("s_gl1_inv", |_, _| Step::Next),
         ("s_dcache_inv", |_, _| Step::Next),

@@ -9,6 +9,7 @@ use crate::cli::output::Output;
 use rmcp::model::ExitCode;
 use rmcp_sim::card::Card;
 use rmcp_sim::inject::Injection;
+use rmcp_sim::ledger::Place;
 use rmcp_sim::settings::{Settings, VARIABLE};
 use rmcp_trial::isolation::Invocation;
 use std::ffi::OsString;
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: &Sim, output: &Output) -> Result<ExitCode, Failure>
         counters: arguments.counters,
         strict: arguments.strict,
         seed: arguments.seed,
+        ledger: Some(Place::make().map_err(Failure::could_not_check)?),
     };
     let settings = serde_json::to_string(&settings).map_err(Failure::could_not_check)?;
     if !arguments.quiet {

@@ -6,6 +6,8 @@
 
 mod compare;
 mod convert;
+mod cube;
+mod differences;
 mod division;
 mod float;
 mod half;
@@ -136,6 +138,8 @@ pub(super) fn add_to(table: &mut Table) {
     float::add_to(table);
     half::add_to(table);
     wide::add_to(table);
+    differences::add_to(table);
+    cube::add_to(table);
     division::add_to(table);
     convert::add_to(table);
     compare::add_to(table);

@@ -167,30 +167,6 @@ fn exponent(value: f64) -> u32 {
     if value == 0.0 || !value.is_finite() { 0 } else { split64(value).1.cast_unsigned() }
 }
 
-/// Absolute differences of four bytes at four places of eight bytes.
-fn differences(bytes: u64, reference: u32, sum: u64, skip_zero: bool) -> u64 {
-    (0..4).fold(0, |result, at| {
-        let window = (bytes >> (8 * at)) as u32;
-        let difference: u32 = (0..4)
-            .map(|k| {
-                let (a, b) = (window >> (8 * k) & 0xff, reference >> (8 * k) & 0xff);
-                if skip_zero && b == 0 { 0 } else { a.abs_diff(b) }
-            })
-            .sum();
-        let total = (sum >> (16 * at) & 0xffff) + u64::from(difference);
-        result | (total & 0xffff) << (16 * at)
-    })
-}
-
-#[inline(always)]
-fn quads<const SKIP: bool>(x: &mut Exec<'_>, op: &Op) -> Step {
-    map_wide(x, op, |x, half| {
-        let (a, b) = (x.wave.read64(op, 0, half), x.wave.lanes_of(op, 1, half));
-        let c = x.wave.read64(op, 2, half);
-        std::array::from_fn(|lane| differences(a[lane], b.0[lane], c[lane], SKIP))
-    })
-}
-
 /// Bits of 2/pi, 1201 of them, as the argument reduction of large angles takes them.
 ///
 /// Source: "RDNA 2 ISA" (AMD), `V_TRIG_PREOP_F64`; the digits are those of 2/pi.
@@ -304,8 +280,6 @@ pub(super) fn add_to(table: &mut Table) {
                 (sum as u64, sum < 0)
             })
         }),
-        ("v_qsad_pk_u16_u8", quads::<false>),
-        ("v_mqsad_pk_u16_u8", quads::<true>),
     ];
     add(table, Number::Bits, Number::Bits, 0, bits);
     let to_words: &[(&'static str, Handler)] = &[
