@@ -19,6 +19,10 @@ use verdict::Verdict;
 #[derive(Debug)]
 struct Suite {
     name: &'static str,
+    /// The suite of the archive that packages are from.
+    base: &'static str,
+    /// The one that is not whole by itself, and the packages that are from there.
+    newer: Option<(&'static str, &'static str)>,
     packages: &'static [&'static str],
     /// Packages whose versions the tables name.
     named: &'static [&'static str],
@@ -26,9 +30,15 @@ struct Suite {
     libraries: bool,
 }
 
-const SUITES: [Suite; 2] = [
+/// What is of ROCm, by the names of Debian's packages.
+const ROCM: &str =
+    "rocm* rocminfo hip* libhip* libamdhip* libamd-comgr* libhsa* libroc* librccl* libmiopen*";
+
+const SUITES: [Suite; 3] = [
     Suite {
         name: "sid",
+        base: "sid",
+        newer: None,
         packages: &[
             "rocminfo",
             "hipcc",
@@ -42,7 +52,29 @@ const SUITES: [Suite; 2] = [
         libraries: true,
     },
     Suite {
+        name: "experimental",
+        base: "sid",
+        newer: Some(("experimental", ROCM)),
+        packages: &[
+            "rocminfo",
+            "hipcc",
+            "libamdhip64-dev",
+            "libmiopen1-tests",
+            "librocblas5",
+            "librocblas-dev",
+            "kmod",
+            "libhipblas3",
+            "libhipfft0",
+            "librocm-smi64-1",
+            "python3.13",
+        ],
+        named: &["libhsa-runtime64-1", "libamdhip64-7", "libmiopen1", "librocblas5", "clang-22"],
+        libraries: true,
+    },
+    Suite {
         name: "trixie",
+        base: "trixie",
+        newer: None,
         packages: &["rocminfo", "hipcc", "libamdhip64-dev", "libhsa-runtime-dev", "kmod"],
         named: &["libhsa-runtime64-1", "libamdhip64-5", "hipcc"],
         libraries: false,
@@ -76,8 +108,14 @@ const OVERRIDDEN: Machine = Machine {
     variables: AS_GFX1030,
     sound: false,
 };
+const RDNA2_NATIVE: Machine =
+    Machine { title: "RX 6600, native", card: "rx6600", variables: &[], sound: true };
 
-const MACHINES: [Machine; 3] = [NATIVE, RDNA2, OVERRIDDEN];
+const MACHINES: [Machine; 4] = [NATIVE, RDNA2_NATIVE, RDNA2, OVERRIDDEN];
+
+/// Targets that the programs of `workloads` are compiled for.
+const TARGETS: [&str; 3] =
+    ["--offload-arch=gfx1010", "--offload-arch=gfx1030", "--offload-arch=gfx1032"];
 
 /// How a program is started on a machine.
 fn on(machine: &Machine, command: Vec<String>, seconds: u64) -> Program {
@@ -130,7 +168,7 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
         let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
         bail!("no suite is called {suite}; there are {}", known.join(", "));
     };
-    let system = System::of(suite.name, suite.packages)?;
+    let system = System::of(suite)?;
     let mut report =
         Report { only: only.map(str::to_owned), failed: Vec::new(), start: Instant::now() };
     let versions = system.versions(suite.named)?;
@@ -157,6 +195,7 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
 fn rocminfo(system: &System, report: &mut Report) -> Result<()> {
     for (card, words) in [
         ("rx5600xt", ["gfx1010", "AMD Radeon RX 5600 XT"]),
+        ("rx6600", ["gfx1032", "AMD Radeon RX 6600"]),
         ("rx6700xt", ["gfx1031", "AMD Radeon RX 6700 XT"]),
     ] {
         let step = format!("rocminfo: {card}");
@@ -181,15 +220,14 @@ fn rocminfo(system: &System, report: &mut Report) -> Result<()> {
 
 /// The HIP programs, compiled by the suite's own compiler.
 fn hip(system: &System, report: &mut Report) -> Result<()> {
-    let options = ["--offload-arch=gfx1010", "--offload-arch=gfx1030"];
     for name in rocm::PROGRAMS {
-        for machine in [NATIVE, RDNA2] {
+        for machine in MACHINES.iter().filter(|machine| machine.sound) {
             let step = format!("hip {name}: {}", machine.title);
             if !report.wants(&step) {
                 continue;
             }
-            let program = system.compile(&format!("hip/{name}.hip"), &options)?;
-            let said = system.run(&on(&machine, vec![program], 600))?;
+            let program = system.compile(&format!("hip/{name}.hip"), &TARGETS)?;
+            let said = system.run(&on(machine, vec![program], 600))?;
             let verdict = Verdict::of_program(&said);
             report.say(&step, &verdict, true, said.time);
             if let Some(line) = said.text.lines().find(|line| line.starts_with("FAIL")) {

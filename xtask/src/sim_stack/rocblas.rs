@@ -2,7 +2,7 @@
 
 use super::system::System;
 use super::verdict::Verdict;
-use super::{MACHINES, Report, on};
+use super::{MACHINES, Report, TARGETS, on};
 use anyhow::Result;
 
 /// Tests of `workloads/rocblas/blas.hip`, each a process of its own: one that aborts takes no other with it.
@@ -21,7 +21,7 @@ pub(super) fn run(system: &System, report: &mut Report, versions: &str) -> Resul
     if !steps().any(|((test, _), machine)| report.wants(&step(test, machine.title))) {
         return Ok(());
     }
-    let options = ["--offload-arch=gfx1010", "--offload-arch=gfx1030", "-lrocblas"];
+    let options = [&TARGETS[..], &["-lrocblas"]].concat();
     let program = system.compile("rocblas/blas.hip", &options)?;
     println!("\n## rocBLAS\n\n{versions}\n");
     let titles = MACHINES.map(|machine| machine.title);

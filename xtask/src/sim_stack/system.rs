@@ -2,6 +2,7 @@
 //!
 //! Made once from Debian's packages and kept; whoever wants it anew removes its folder.
 
+use super::Suite;
 use crate::packages::debian_server;
 use crate::run::{cargo, need_package, release_binary, run, top};
 use anyhow::{Context, Result, bail, ensure};
@@ -75,17 +76,17 @@ pub(super) struct Program {
 }
 
 impl System {
-    /// Makes the system of a suite where it is not there, with these packages, and puts the released program into it.
-    pub(super) fn of(suite: &str, packages: &[&str]) -> Result<Self> {
+    /// Makes the system of a suite where it is not there, and puts the released program into it.
+    pub(super) fn of(suite: &Suite) -> Result<Self> {
         let id = Command::new("id").arg("-u").output()?;
         ensure!(id.stdout == b"0\n", "needs root: it makes a system with files of several owners");
         cargo(&["build", "--release", "--quiet", "-p", "rmcp", "-p", "rmcp-sim-preload"])?;
         let folder = top().join("target/sim-stack");
-        let root = folder.join(suite);
+        let root = folder.join(suite.name);
         if !root.join("usr/bin").exists() {
             need_package("mmdebstrap", "mmdebstrap")?;
             fs::create_dir_all(&folder)?;
-            make(suite, packages, &folder.join(format!("{suite}.part")), &root)?;
+            make(suite, &folder.join(format!("{}.part", suite.name)), &root)?;
         }
         let programs = root.join(PROGRAMS);
         fs::create_dir_all(&programs)?;
@@ -177,27 +178,34 @@ impl System {
 }
 
 /// Makes a root file system in a folder that is moved to its place when it is whole.
-fn make(suite: &str, packages: &[&str], part: &Path, root: &Path) -> Result<()> {
+fn make(suite: &Suite, part: &Path, root: &Path) -> Result<()> {
     let server = debian_server()?;
     run("rm", &["-rf", &part.display().to_string()])?;
-    let mut arguments: Vec<String> =
-        ["--quiet", "--mode=root", "--variant=minbase"].map(str::to_owned).to_vec();
+    let mut arguments: Vec<String> = ["--mode=root", "--variant=minbase"].map(str::to_owned).into();
     // A mirror may keep a suite of some time ago.
     arguments.push("--aptopt=Acquire::Check-Valid-Until \"false\"".to_owned());
     arguments.extend(UNWANTED.map(|path| format!("--dpkgopt=path-exclude={path}")));
     arguments.extend(WANTED.map(|path| format!("--dpkgopt=path-include={path}")));
-    arguments.push(format!("--include={}", packages.join(",")));
-    arguments.push(suite.to_owned());
-    arguments.push(part.display().to_string());
-    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    arguments.push(format!("deb [signed-by={keys}] {server} {suite} main"));
-    if suite == "experimental" {
-        // Which is no suite of its own, only newer parts of unstable.
-        bail!("experimental is not made yet");
+    arguments.push(format!("--include={}", suite.packages.join(",")));
+    if let Some((newer, of)) = suite.newer {
+        let preferences = part.with_extension("preferences");
+        let text = format!("Package: {of}\nPin: release a={newer}\nPin-Priority: 990\n");
+        fs::write(&preferences, text)?;
+        let to = "/etc/apt/preferences.d/newer";
+        arguments.push(format!("--setup-hook=upload '{}' {to}", preferences.display()));
     }
-    eprintln!("making a root file system of Debian {suite}, with {}", packages.join(", "));
+    arguments.extend([suite.base.to_owned(), part.display().to_string()]);
+    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    for archive in [Some(suite.base), suite.newer.map(|(newer, _)| newer)].into_iter().flatten() {
+        arguments.push(format!("deb [signed-by={keys}] {server} {archive} main"));
+    }
+    eprintln!(
+        "making a root file system of Debian {}, once, in some minutes, with {}",
+        suite.name,
+        suite.packages.join(", ")
+    );
     let status = Command::new("mmdebstrap").args(&arguments).status()?;
-    ensure!(status.success(), "mmdebstrap could not make Debian {suite} ({status})");
+    ensure!(status.success(), "mmdebstrap could not make Debian {} ({status})", suite.name);
     fs::rename(part, root)?;
     Ok(())
 }
