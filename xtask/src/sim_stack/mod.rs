@@ -5,6 +5,7 @@
 //! standard error, the tables for the documentation to standard output as Markdown.
 
 mod miopen;
+mod onnxruntime;
 mod rocblas;
 mod system;
 mod verdict;
@@ -24,10 +25,14 @@ struct Suite {
     /// The one that is not whole by itself, and the packages that are from there.
     newer: Option<(&'static str, &'static str)>,
     packages: &'static [&'static str],
-    /// Packages whose versions the tables name.
+    /// Its compiler: a package and a program.
+    clang: &'static str,
+    /// Packages whose versions the tables name, beside the compiler.
     named: &'static [&'static str],
     /// Whether MIOpen's driver and rocBLAS are among the packages.
     libraries: bool,
+    /// Whether the libraries of ONNX Runtime's wheel are.
+    framework: bool,
 }
 
 /// What is of ROCm, by the names of Debian's packages.
@@ -48,8 +53,10 @@ const SUITES: [Suite; 3] = [
             "librocblas-dev",
             "kmod",
         ],
-        named: &["libhsa-runtime64-1", "libamdhip64-6", "libmiopen1", "librocblas4", "clang-21"],
+        clang: "clang-21",
+        named: &["libhsa-runtime64-1", "libamdhip64-6", "libmiopen1", "librocblas4"],
         libraries: true,
+        framework: false,
     },
     Suite {
         name: "experimental",
@@ -68,16 +75,20 @@ const SUITES: [Suite; 3] = [
             "librocm-smi64-1",
             "python3.13",
         ],
-        named: &["libhsa-runtime64-1", "libamdhip64-7", "libmiopen1", "librocblas5", "clang-22"],
+        clang: "clang-22",
+        named: &["libhsa-runtime64-1", "libamdhip64-7", "libmiopen1", "librocblas5"],
         libraries: true,
+        framework: true,
     },
     Suite {
         name: "trixie",
         base: "trixie",
         newer: None,
         packages: &["rocminfo", "hipcc", "libamdhip64-dev", "libhsa-runtime-dev", "kmod"],
+        clang: "clang-17",
         named: &["libhsa-runtime64-1", "libamdhip64-5", "hipcc"],
         libraries: false,
+        framework: false,
     },
 ];
 
@@ -89,27 +100,43 @@ struct Machine {
     variables: &'static [(&'static str, &'static str)],
     /// Whether the card can run what it is given: then everything must be right.
     sound: bool,
+    /// Whether Debian's rocBLAS has code for the target.
+    blas: bool,
+}
+
+impl Machine {
+    /// Whether such a verdict, where it is not good, fails the command. What is not in a package cannot be wrong.
+    fn must_pass(&self, verdict: &Verdict) -> bool {
+        self.sound
+            && match verdict {
+                Verdict::NoSource(_) => false,
+                Verdict::NoCode(_) => self.blas,
+                _ => true,
+            }
+    }
 }
 
 /// The variable that makes the runtime take a card for a gfx1030.
 const AS_GFX1030: &[(&str, &str)] = &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")];
 
 const NATIVE: Machine =
-    Machine { title: "RX 5600 XT, native", card: "rx5600xt", variables: &[], sound: true };
+    Machine { title: "RX 5600 XT, native", card: "rx5600xt", variables: &[], sound: true, blas: true };
 const RDNA2: Machine = Machine {
     title: "RX 6700 XT as gfx1030",
     card: "rx6700xt",
     variables: AS_GFX1030,
     sound: true,
+    blas: true,
 };
 const OVERRIDDEN: Machine = Machine {
     title: "RX 5600 XT as gfx1030",
     card: "rx5600xt",
     variables: AS_GFX1030,
     sound: false,
+    blas: true,
 };
 const RDNA2_NATIVE: Machine =
-    Machine { title: "RX 6600, native", card: "rx6600", variables: &[], sound: true };
+    Machine { title: "RX 6600, native", card: "rx6600", variables: &[], sound: true, blas: false };
 
 const MACHINES: [Machine; 4] = [NATIVE, RDNA2_NATIVE, RDNA2, OVERRIDDEN];
 
@@ -171,13 +198,16 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
     let system = System::of(suite)?;
     let mut report =
         Report { only: only.map(str::to_owned), failed: Vec::new(), start: Instant::now() };
-    let versions = system.versions(suite.named)?;
+    let versions = system.versions()?;
     eprintln!("Debian {}: {versions}", suite.name);
     rocminfo(&system, &mut report)?;
     hip(&system, &mut report)?;
     if suite.libraries {
         rocblas::run(&system, &mut report, &versions)?;
         miopen::run(&system, &mut report, &versions)?;
+    }
+    if suite.framework {
+        onnxruntime::run(&system, &mut report, &versions)?;
     }
     let seconds = report.start.elapsed().as_secs();
     let failed = &report.failed;

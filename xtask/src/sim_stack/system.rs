@@ -43,6 +43,7 @@ const WANTED: [&str; 4] = [
 /// A root file system.
 #[derive(Debug)]
 pub(super) struct System {
+    pub(super) suite: &'static Suite,
     root: PathBuf,
 }
 
@@ -77,7 +78,7 @@ pub(super) struct Program {
 
 impl System {
     /// Makes the system of a suite where it is not there, and puts the released program into it.
-    pub(super) fn of(suite: &Suite) -> Result<Self> {
+    pub(super) fn of(suite: &'static Suite) -> Result<Self> {
         let id = Command::new("id").arg("-u").output()?;
         ensure!(id.stdout == b"0\n", "needs root: it makes a system with files of several owners");
         cargo(&["build", "--release", "--quiet", "-p", "rmcp", "-p", "rmcp-sim-preload"])?;
@@ -95,26 +96,34 @@ impl System {
             fs::copy(&program, programs.join(name))
                 .with_context(|| format!("copy {}", program.display()))?;
         }
-        Ok(Self { root })
+        Ok(Self { suite, root })
+    }
+
+    /// Puts the programs of `workloads` into the system, and returns the folder where they are there.
+    pub(super) fn copy_workloads(&self) -> Result<String> {
+        let work = self.root.join(WORK);
+        fs::create_dir_all(&work)?;
+        let from = top().join("workloads").display().to_string();
+        run("cp", &["-r", &from, &work.display().to_string()])?;
+        Ok(format!("/{WORK}/workloads"))
     }
 
     /// Compiles a HIP program of `workloads` with the system's compiler, unless that was done, and returns where it is
     /// in the system.
     pub(super) fn compile(&self, source: &str, options: &[&str]) -> Result<String> {
         let all = top().join("workloads");
-        let work = self.root.join(WORK);
-        fs::create_dir_all(&work)?;
-        let made = work.join(Path::new(source).file_stem().context("a source has a name")?);
+        let made = self.root.join(WORK).join(Path::new(source).file_stem().context("a source has a name")?);
         let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
         let newest = age(&all.join(source)).max(age(&all.join("hip/check.h")));
         let inside = format!("/{}", made.strip_prefix(&self.root)?.display());
         if age(&made).is_some_and(|age| Some(age) > newest) {
             return Ok(inside);
         }
-        run("cp", &["-r", &all.display().to_string(), &work.display().to_string()])?;
+        self.copy_workloads()?;
         let command = [&["hipcc", "-O3", "-std=c++17", "-w"], options].concat();
         let mut command: Vec<String> = command.into_iter().map(str::to_owned).collect();
         command.extend([format!("/{WORK}/workloads/{source}"), "-o".to_owned(), inside.clone()]);
+        eprintln!("compiling {source}");
         let limit = Duration::from_secs(900);
         let said = self.run(&Program { card: None, variables: Vec::new(), command, limit })?;
         if said.end != End::Code(0) {
@@ -164,11 +173,12 @@ impl System {
         self.root.join(inside)
     }
 
-    /// Versions of packages of the system.
-    pub(super) fn versions(&self, packages: &[&str]) -> Result<String> {
+    /// Versions of the packages that the tables name.
+    pub(super) fn versions(&self) -> Result<String> {
         let format = "--showformat=${Package} ${Version}\\n";
         let mut command = vec!["dpkg-query", "-W", format];
-        command.extend(packages);
+        command.extend(self.suite.named);
+        command.push(self.suite.clang);
         let command = command.into_iter().map(str::to_owned).collect();
         let limit = Duration::from_secs(60);
         let said = self.run(&Program { card: None, variables: Vec::new(), command, limit })?;
