@@ -1,19 +1,21 @@
 //! The real ROCm of a newer Debian on simulated cards: the runtime, the HIP programs of `workloads/hip`, MIOpen through
-//! its own `MIOpenDriver`, rocBLAS.
+//! its own `MIOpenDriver`, rocBLAS, ONNX Runtime.
 //!
-//! Opt-in: it makes a root file system once (about a minute and 4 GB) and needs root. A line for each step goes to
+//! Opt-in: it makes a root file system once (some minutes, up to 4 GB) and needs root. A line for each step goes to
 //! standard error, the tables for the documentation to standard output as Markdown.
 
 mod miopen;
 mod onnxruntime;
 mod rocblas;
 mod system;
+mod table;
 mod verdict;
 
 use crate::rocm;
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 use system::{End, Program, System};
+use table::Table;
 use verdict::Verdict;
 
 /// A suite whose ROCm is run.
@@ -119,8 +121,13 @@ impl Machine {
 /// The variable that makes the runtime take a card for a gfx1030.
 const AS_GFX1030: &[(&str, &str)] = &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")];
 
-const NATIVE: Machine =
-    Machine { title: "RX 5600 XT, native", card: "rx5600xt", variables: &[], sound: true, blas: true };
+const NATIVE: Machine = Machine {
+    title: "RX 5600 XT, native",
+    card: "rx5600xt",
+    variables: &[],
+    sound: true,
+    blas: true,
+};
 const RDNA2: Machine = Machine {
     title: "RX 6700 XT as gfx1030",
     card: "rx6700xt",
@@ -199,15 +206,15 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
     let mut report =
         Report { only: only.map(str::to_owned), failed: Vec::new(), start: Instant::now() };
     let versions = system.versions()?;
-    eprintln!("Debian {}: {versions}", suite.name);
+    println!("## Debian {}\n\n{versions}", suite.name);
     rocminfo(&system, &mut report)?;
     hip(&system, &mut report)?;
     if suite.libraries {
-        rocblas::run(&system, &mut report, &versions)?;
-        miopen::run(&system, &mut report, &versions)?;
+        rocblas::run(&system, &mut report)?;
+        miopen::run(&system, &mut report)?;
     }
     if suite.framework {
-        onnxruntime::run(&system, &mut report, &versions)?;
+        onnxruntime::run(&system, &mut report)?;
     }
     let seconds = report.start.elapsed().as_secs();
     let failed = &report.failed;
@@ -250,20 +257,18 @@ fn rocminfo(system: &System, report: &mut Report) -> Result<()> {
 
 /// The HIP programs, compiled by the suite's own compiler.
 fn hip(system: &System, report: &mut Report) -> Result<()> {
-    for name in rocm::PROGRAMS {
-        for machine in MACHINES.iter().filter(|machine| machine.sound) {
-            let step = format!("hip {name}: {}", machine.title);
-            if !report.wants(&step) {
-                continue;
-            }
-            let program = system.compile(&format!("hip/{name}.hip"), &TARGETS)?;
-            let said = system.run(&on(machine, vec![program], 600))?;
-            let verdict = Verdict::of_program(&said);
-            report.say(&step, &verdict, true, said.time);
-            if let Some(line) = said.text.lines().find(|line| line.starts_with("FAIL")) {
-                eprintln!("       {line}");
-            }
-        }
+    let table = Table {
+        kind: "hip",
+        title: "HIP programs of `workloads/hip`",
+        what: "program",
+        tests: &rocm::PROGRAMS.map(|name| (name, name)),
+    };
+    if !table.is_wanted(report) {
+        return Ok(());
     }
-    Ok(())
+    let program = |name: &str, machine: &Machine| {
+        let program = system.compile(&format!("hip/{name}.hip"), &TARGETS)?;
+        Ok(on(machine, vec![program], 600))
+    };
+    table.run(system, report, program, Machine::must_pass)
 }

@@ -2,8 +2,8 @@
 //! convolutional network, beside its own provider for the processor.
 
 use super::system::{Program, System};
-use super::verdict::Verdict;
-use super::{MACHINES, RDNA2, Report, on};
+use super::table::Table;
+use super::{Machine, RDNA2, Report, on};
 use crate::packages::wheels_for;
 use crate::run::run as start;
 use anyhow::{Result, ensure};
@@ -33,47 +33,35 @@ const MISSING: &str = "libroctracer64.so.4";
 const STAND_IN: &str = "opt/stand-in";
 
 /// Tests of `workloads/onnx/network.py`.
-const TESTS: [(&str, &str); 2] = [("--float", "float"), ("--half", "half")];
+const TABLE: Table<'static> = Table {
+    kind: "onnxruntime",
+    title: "ONNX Runtime (onnxruntime-rocm 1.22.2.post3)",
+    what: "network",
+    tests: &[("--float", "float"), ("--half", "half")],
+};
 
 /// Runs both on all machines.
-pub(super) fn run(system: &System, report: &mut Report, versions: &str) -> Result<()> {
-    let steps = || TESTS.iter().flat_map(|test| MACHINES.map(|machine| (test, machine)));
-    let step = |number: &str, title: &str| format!("onnxruntime {number}: {title}");
-    if !steps().any(|((_, number), machine)| report.wants(&step(number, machine.title))) {
+pub(super) fn run(system: &System, report: &mut Report) -> Result<()> {
+    if !TABLE.is_wanted(report) {
         return Ok(());
     }
     give_parts(system)?;
     let script = format!("{}/onnx/network.py", system.copy_workloads()?);
-    println!("\n## ONNX Runtime\n\n{}, {versions}\n", WHEELS[0].replace("==", " "));
-    let titles = MACHINES.map(|machine| machine.title);
-    println!("| network | {} |\n|---|{}", titles.join(" | "), "---|".repeat(titles.len()));
-    for (test, number) in TESTS {
-        let mut cells = Vec::new();
-        for machine in &MACHINES {
-            let step = step(number, machine.title);
-            if !report.wants(&step) {
-                cells.push("not run".to_owned());
-                continue;
-            }
-            let command = [&format!("python{PYTHON}"), &script, test].map(str::to_owned);
-            let mut program = on(machine, command.to_vec(), 300);
-            program.variables.extend([
-                ("PYTHONPATH", format!("/{PACKAGES}")),
-                ("LD_LIBRARY_PATH", format!("/{STAND_IN}")),
-                // The sources of these kernels are not in Debian's MIOpen, which takes that for a failure of the whole.
-                ("MIOPEN_DEBUG_CONV_WINOGRAD", "0".to_owned()),
-                // So that HIP says for which card it finds no code.
-                ("AMD_LOG_LEVEL", "1".to_owned()),
-            ]);
-            let said = system.run(&program)?;
-            let verdict = Verdict::of_program(&said);
-            // For the others there is no code in the wheel, or it is not the card's.
-            report.say(&step, &verdict, *machine == RDNA2, said.time);
-            cells.push(verdict.to_string());
-        }
-        println!("| {number} | {} |", cells.join(" | "));
-    }
-    Ok(())
+    let program = |test: &str, machine: &Machine| {
+        let command = [&format!("python{PYTHON}"), &script, test].map(str::to_owned);
+        let mut program = on(machine, command.to_vec(), 300);
+        program.variables.extend([
+            ("PYTHONPATH", format!("/{PACKAGES}")),
+            ("LD_LIBRARY_PATH", format!("/{STAND_IN}")),
+            // The sources of these kernels are not in Debian's MIOpen, which takes that for a failure of the whole.
+            ("MIOPEN_DEBUG_CONV_WINOGRAD", "0".to_owned()),
+            // So that HIP says for which card it finds no code.
+            ("AMD_LOG_LEVEL", "1".to_owned()),
+        ]);
+        Ok(program)
+    };
+    // For the others there is no code in the wheel, or it is not the card's.
+    TABLE.run(system, report, program, |machine, _| *machine == RDNA2)
 }
 
 /// Puts the framework and the stand-in into the system, where they are not there.

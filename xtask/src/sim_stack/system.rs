@@ -112,7 +112,10 @@ impl System {
     /// in the system.
     pub(super) fn compile(&self, source: &str, options: &[&str]) -> Result<String> {
         let all = top().join("workloads");
-        let made = self.root.join(WORK).join(Path::new(source).file_stem().context("a source has a name")?);
+        let made = self
+            .root
+            .join(WORK)
+            .join(Path::new(source).file_stem().context("a source has a name")?);
         let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
         let newest = age(&all.join(source)).max(age(&all.join("hip/check.h")));
         let inside = format!("/{}", made.strip_prefix(&self.root)?.display());
