@@ -188,13 +188,11 @@ fn print(rows: &[Row]) {
     }
     let missing = rows.iter().filter_map(|row| Some((row.solver.as_str(), row.no_source()?)));
     let (solvers, kernels): (BTreeSet<&str>, BTreeSet<&str>) = missing.unzip();
-    if !solvers.is_empty() {
-        let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join("`, `");
+    if let Some(first) = kernels.first() {
         println!(
-            "\nOffered, but the sources of their kernels are not in the package: `{}` ({} kernels: `{}`).",
-            list(solvers),
+            "\nOffered, but the sources of their {} kernels (`{first}` and others) are not in the package: `{}`.",
             kernels.len(),
-            list(kernels)
+            solvers.into_iter().collect::<Vec<_>>().join("`, `")
         );
     }
 }

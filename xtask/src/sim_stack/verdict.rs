@@ -62,7 +62,8 @@ impl Verdict {
                 return Self::Abort(code);
             }
         }
-        if has("Memory access fault by GPU") {
+        // The second from HIP 7 on, which tells the program instead of aborting it.
+        if has("Memory access fault by GPU") || has("hipErrorIllegalAddress") {
             return Self::PageFault;
         }
         if let Some(target) = uncoded(text).filter(|_| said.end != End::Code(0)) {
