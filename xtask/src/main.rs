@@ -87,10 +87,10 @@ enum Command {
     RealTools,
     /// Change a Debian of its own, in a chroot and under QEMU, and see the kernel's words come and go; needs root
     Boot,
-    /// Run the real ROCm of a newer Debian, up to MIOpen and rocBLAS, on simulated cards, and print what each solver did;
-    /// makes a root file system of it once, needs root and about 4 GB below `target/`
+    /// Run the real ROCm of a newer Debian, up to MIOpen, rocBLAS and ONNX Runtime, on simulated cards, and print what each
+    /// solver did; makes a root file system of it once, needs root and up to 4 GB below `target/`
     SimStack {
-        /// Debian's suite: sid or trixie.
+        /// Debian's suite: sid, experimental or trixie.
         #[arg(default_value = "sid")]
         suite: String,
         /// Only the steps with this in their name.

@@ -33,16 +33,9 @@ pub(crate) fn download(source: &Source, start: &str, folder: &Path) -> Result<Pa
     let mut command = match source {
         Source::Pip(requirement) => {
             let mut pip = Command::new("pip");
-            pip.args(["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", "."]);
+            pip.args(["download", "--quiet", "--no-deps", "--dest", "."]);
             // The figures are of these builds, whatever Python is here.
-            pip.args(["--python-version", "3.11", "--implementation", "cp"]);
-            for abi in ["cp311", "abi3", "none"] {
-                pip.args(["--abi", abi]);
-            }
-            for platform in ["manylinux_2_32", "manylinux_2_28", "manylinux_2_24", "manylinux2014"]
-            {
-                pip.args(["--platform", &format!("{platform}_x86_64")]);
-            }
+            pip.args(wheels_for("3.11"));
             pip.arg(requirement);
             pip
         }
@@ -62,6 +55,21 @@ pub(crate) fn download(source: &Source, start: &str, folder: &Path) -> Result<Pa
         command.current_dir(folder).status().with_context(|| format!("start {program}"))?;
     ensure!(status.success(), "{program} could not download {start} ({status})");
     find(folder, start)?.with_context(|| format!("{program} downloaded no {start}"))
+}
+
+/// Arguments with which pip takes the wheels for this version of CPython on Linux, whatever Python is here.
+pub(crate) fn wheels_for(python: &str) -> Vec<String> {
+    let mut arguments =
+        ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
+            .map(str::to_owned)
+            .to_vec();
+    for abi in [format!("cp{}", python.replace('.', "")), "abi3".to_owned(), "none".to_owned()] {
+        arguments.extend(["--abi".to_owned(), abi]);
+    }
+    for platform in ["_2_34", "_2_32", "_2_28", "_2_27", "_2_24", "2014"] {
+        arguments.extend(["--platform".to_owned(), format!("manylinux{platform}_x86_64")]);
+    }
+    arguments
 }
 
 /// Returns the server that this machine has Debian from.

@@ -1,9 +1,11 @@
 //! MIOpen: convolutions by its own `MIOpenDriver`, which compares them with the processor's, solver by solver.
 
 use super::system::{Program, Said, System};
+use super::table::{head, row};
 use super::verdict::Verdict;
 use super::{MACHINES, Machine, Report, on};
 use anyhow::{Context as _, Result};
+use std::collections::BTreeSet;
 
 /// Where Debian has the driver.
 const DRIVER: &str = "/usr/libexec/rocm/libmiopen1-tests/MIOpenDriver";
@@ -26,7 +28,7 @@ const DIRECTIONS: [(&str, &str); 3] =
 const TYPES: [(&str, &str); 2] = [("float", "conv"), ("half", "convfp16")];
 
 /// Variables for every run:
-const VARIABLES: [(&str, &str); 6] = [
+const VARIABLES: [(&str, &str); 5] = [
     // all solvers are asked, and those that would have to be compiled for this shape too,
     ("MIOPEN_FIND_MODE", "NORMAL"),
     // and each time anew;
@@ -34,8 +36,6 @@ const VARIABLES: [(&str, &str); 6] = [
     ("MIOPEN_LOG_LEVEL", "6"),
     // the processor checks: the other reference is one of the solvers;
     ("MIOPEN_DRIVER_USE_GPU_REFERENCE", "0"),
-    // without it Debian's build has no assembler;
-    ("MIOPEN_EXPERIMENTAL_GCN_ASM_PATH", "/usr/bin/clang-21"),
     // Debian's build asks clang for /usr/include before the headers of C++, which then do not find those of C.
     ("CCC_OVERRIDE_OPTIONS", "# X-isystem"),
 ];
@@ -54,18 +54,26 @@ impl Case {
         format!("miopen {shape} {direction} {number}: {}", machine.title)
     }
 
-    fn program(&self, machine: &Machine, more: &[(&'static str, String)]) -> Program {
+    fn program(
+        &self,
+        system: &System,
+        machine: &Machine,
+        more: &[(&'static str, String)],
+    ) -> Program {
         let fixed = format!("{DRIVER} {} {} -F {}", self.number.1, self.shape.1, self.direction.1);
         let command = fixed.split(' ').chain(["-V", "1", "-t", "0", "-i", "1"]);
         let mut program = on(machine, command.map(str::to_owned).collect(), 180);
         program.variables.extend(VARIABLES.map(|(name, value)| (name, value.to_owned())));
+        // Without it Debian's build has no assembler.
+        let assembler = format!("/usr/bin/{}", system.suite.clang);
+        program.variables.push(("MIOPEN_EXPERIMENTAL_GCN_ASM_PATH", assembler));
         program.variables.extend(more.iter().cloned());
         program
     }
 }
 
 /// Runs all convolutions on all machines, through every solver that is offered.
-pub(super) fn run(system: &System, report: &mut Report, versions: &str) -> Result<()> {
+pub(super) fn run(system: &System, report: &mut Report) -> Result<()> {
     let mut cases = Vec::new();
     for shape in SHAPES {
         for direction in DIRECTIONS {
@@ -80,18 +88,43 @@ pub(super) fn run(system: &System, report: &mut Report, versions: &str) -> Resul
         return Ok(());
     }
     give_compiler(system)?;
-    println!("\n## MIOpen\n\n{versions}\n");
-    let titles = MACHINES.map(|machine| machine.title).join(" | ");
-    println!("| solver | convolution | direction | numbers | {titles} |");
-    println!("|---|---|---|---|{}", "---|".repeat(MACHINES.len()));
+    let mut rows = Vec::new();
     for case in &cases {
-        rows(system, report, case)?;
+        run_case(system, report, case, &mut rows)?;
     }
+    print(&rows);
     Ok(())
 }
 
-/// One convolution: a row for each solver.
-fn rows(system: &System, report: &mut Report, case: &Case) -> Result<()> {
+/// What one solver did with convolutions that came to the same.
+#[derive(Debug)]
+struct Row {
+    solver: String,
+    direction: &'static str,
+    number: &'static str,
+    shapes: Vec<&'static str>,
+    /// One for each machine; none where it was not asked for.
+    verdicts: Vec<Option<Verdict>>,
+}
+
+impl Row {
+    /// Whether another differs in the shapes alone.
+    fn is_like(&self, other: &Row) -> bool {
+        (&self.solver, self.direction, self.number, &self.verdicts)
+            == (&other.solver, other.direction, other.number, &other.verdicts)
+    }
+
+    /// The kernel that nobody could try, if that is all that came of it.
+    fn no_source(&self) -> Option<&str> {
+        let tried = |verdict: &&Verdict| **verdict != Verdict::NotOffered;
+        let mut tried = self.verdicts.iter().flatten().filter(tried);
+        let Verdict::NoSource(kernel) = tried.next()? else { return None };
+        tried.all(|verdict| matches!(verdict, Verdict::NoSource(_))).then_some(kernel)
+    }
+}
+
+/// One convolution: through each solver.
+fn run_case(system: &System, report: &mut Report, case: &Case, rows: &mut Vec<Row>) -> Result<()> {
     let mut offered = Vec::new();
     for machine in &MACHINES {
         let wanted = report.wants(&case.step(machine));
@@ -107,35 +140,67 @@ fn rows(system: &System, report: &mut Report, case: &Case) -> Result<()> {
         }
     }
     for solver in all {
-        let mut cells = Vec::new();
+        let mut verdicts = Vec::new();
         for (machine, offered) in MACHINES.iter().zip(&offered) {
-            let Some(offered) = offered else {
-                cells.push("not run".to_owned());
-                continue;
-            };
-            if !offered.contains(solver) {
-                cells.push(Verdict::NotOffered.to_string());
-                continue;
-            }
-            let only = [("MIOPEN_DEBUG_FIND_ONLY_SOLVER", solver.clone())];
-            let said = system.run(&case.program(machine, &only))?;
-            let verdict = judge(&said);
-            // What is not in the package cannot be wrong.
-            let must_pass = machine.sound && !matches!(verdict, Verdict::NoSource(_));
-            let step = format!("{}, {solver}", case.step(machine));
-            report.say(&step, &verdict, must_pass, said.time);
-            cells.push(verdict.to_string());
+            verdicts.push(match offered {
+                None => None,
+                Some(offered) if !offered.contains(solver) => Some(Verdict::NotOffered),
+                Some(_) => {
+                    let only = [("MIOPEN_DEBUG_FIND_ONLY_SOLVER", solver.clone())];
+                    let said = system.run(&case.program(system, machine, &only))?;
+                    let verdict = judge(&said);
+                    let step = format!("{}, {solver}", case.step(machine));
+                    report.say(&step, &verdict, machine.must_pass(&verdict), said.time);
+                    Some(verdict)
+                }
+            });
         }
-        let (shape, direction, number) = (case.shape.0, case.direction.0, case.number.0);
-        println!("| {solver} | {shape} | {direction} | {number} | {} |", cells.join(" | "));
+        let row = Row {
+            solver: solver.clone(),
+            direction: case.direction.0,
+            number: case.number.0,
+            shapes: vec![case.shape.0],
+            verdicts,
+        };
+        match rows.iter_mut().find(|known| known.is_like(&row)) {
+            Some(known) => known.shapes.extend(row.shapes),
+            None => rows.push(row),
+        }
     }
     Ok(())
+}
+
+/// Prints the table, and below it whom nobody could try.
+fn print(rows: &[Row]) {
+    println!("\n### MIOpen\n\n{}", head(&["solver", "direction", "numbers", "convolutions"]));
+    for line in rows.iter().filter(|row| row.no_source().is_none()) {
+        let mut cells = vec![
+            line.solver.clone(),
+            line.direction.to_owned(),
+            line.number.to_owned(),
+            line.shapes.join("; "),
+        ];
+        let said = |verdict: &Option<Verdict>| {
+            verdict.as_ref().map_or("not run".to_owned(), Verdict::to_string)
+        };
+        cells.extend(line.verdicts.iter().map(said));
+        println!("{}", row(&cells));
+    }
+    let missing = rows.iter().filter_map(|row| Some((row.solver.as_str(), row.no_source()?)));
+    let (solvers, kernels): (BTreeSet<&str>, BTreeSet<&str>) = missing.unzip();
+    if let Some(first) = kernels.first() {
+        println!(
+            "\nOffered, but the sources of their {} kernels (`{first}` and others) are not in the package: `{}`.",
+            kernels.len(),
+            solvers.into_iter().collect::<Vec<_>>().join("`, `")
+        );
+    }
 }
 
 /// The solvers that MIOpen finds applicable. Nothing is run: it lists them before it compiles the first.
 fn solvers(system: &System, case: &Case, machine: &Machine) -> Result<Vec<String>> {
     let more = [("MIOPEN_DEBUG_COMPILE_ONLY", "1".to_owned())];
-    let said = system.run(&case.program(machine, &more))?;
+    let said = system.run(&case.program(system, machine, &more))?;
     let found = listed(&said.text);
     if found.is_empty() {
         // It ended before: that is a result of its own, and is said.

@@ -1,34 +1,51 @@
 //! The real ROCm of a newer Debian on simulated cards: the runtime, the HIP programs of `workloads/hip`, MIOpen through
-//! its own `MIOpenDriver`, rocBLAS.
+//! its own `MIOpenDriver`, rocBLAS, ONNX Runtime.
 //!
-//! Opt-in: it makes a root file system once (about a minute and 4 GB) and needs root. A line for each step goes to
+//! Opt-in: it makes a root file system once (some minutes, up to 4 GB) and needs root. A line for each step goes to
 //! standard error, the tables for the documentation to standard output as Markdown.
 
 mod miopen;
+mod onnxruntime;
 mod rocblas;
 mod system;
+mod table;
 mod verdict;
 
 use crate::rocm;
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 use system::{End, Program, System};
+use table::Table;
 use verdict::Verdict;
 
 /// A suite whose ROCm is run.
 #[derive(Debug)]
 struct Suite {
     name: &'static str,
+    /// The suite of the archive that packages are from.
+    base: &'static str,
+    /// The one that is not whole by itself, and the packages that are from there.
+    newer: Option<(&'static str, &'static str)>,
     packages: &'static [&'static str],
-    /// Packages whose versions the tables name.
+    /// Its compiler: a package and a program.
+    clang: &'static str,
+    /// Packages whose versions the tables name, beside the compiler.
     named: &'static [&'static str],
     /// Whether MIOpen's driver and rocBLAS are among the packages.
     libraries: bool,
+    /// Whether the libraries of ONNX Runtime's wheel are.
+    framework: bool,
 }
 
-const SUITES: [Suite; 2] = [
+/// What is of ROCm, by the names of Debian's packages.
+const ROCM: &str =
+    "rocm* rocminfo hip* libhip* libamdhip* libamd-comgr* libhsa* libroc* librccl* libmiopen*";
+
+const SUITES: [Suite; 3] = [
     Suite {
         name: "sid",
+        base: "sid",
+        newer: None,
         packages: &[
             "rocminfo",
             "hipcc",
@@ -38,14 +55,42 @@ const SUITES: [Suite; 2] = [
             "librocblas-dev",
             "kmod",
         ],
-        named: &["libhsa-runtime64-1", "libamdhip64-6", "libmiopen1", "librocblas4", "clang-21"],
+        clang: "clang-21",
+        named: &["libhsa-runtime64-1", "libamdhip64-6", "libmiopen1", "librocblas4"],
         libraries: true,
+        framework: false,
+    },
+    Suite {
+        name: "experimental",
+        base: "sid",
+        newer: Some(("experimental", ROCM)),
+        packages: &[
+            "rocminfo",
+            "hipcc",
+            "libamdhip64-dev",
+            "libmiopen1-tests",
+            "librocblas5",
+            "librocblas-dev",
+            "kmod",
+            "libhipblas3",
+            "libhipfft0",
+            "librocm-smi64-1",
+            "python3.13",
+        ],
+        clang: "clang-22",
+        named: &["libhsa-runtime64-1", "libamdhip64-7", "libmiopen1", "librocblas5"],
+        libraries: true,
+        framework: true,
     },
     Suite {
         name: "trixie",
+        base: "trixie",
+        newer: None,
         packages: &["rocminfo", "hipcc", "libamdhip64-dev", "libhsa-runtime-dev", "kmod"],
+        clang: "clang-17",
         named: &["libhsa-runtime64-1", "libamdhip64-5", "hipcc"],
         libraries: false,
+        framework: false,
     },
 ];
 
@@ -57,27 +102,54 @@ struct Machine {
     variables: &'static [(&'static str, &'static str)],
     /// Whether the card can run what it is given: then everything must be right.
     sound: bool,
+    /// Whether Debian's rocBLAS has code for the target.
+    blas: bool,
+}
+
+impl Machine {
+    /// Whether such a verdict, where it is not good, fails the command. What is not in a package cannot be wrong.
+    fn must_pass(&self, verdict: &Verdict) -> bool {
+        self.sound
+            && match verdict {
+                Verdict::NoSource(_) => false,
+                Verdict::NoCode(_) => self.blas,
+                _ => true,
+            }
+    }
 }
 
 /// The variable that makes the runtime take a card for a gfx1030.
 const AS_GFX1030: &[(&str, &str)] = &[("HSA_OVERRIDE_GFX_VERSION", "10.3.0")];
 
-const NATIVE: Machine =
-    Machine { title: "RX 5600 XT, native", card: "rx5600xt", variables: &[], sound: true };
+const NATIVE: Machine = Machine {
+    title: "RX 5600 XT, native",
+    card: "rx5600xt",
+    variables: &[],
+    sound: true,
+    blas: true,
+};
 const RDNA2: Machine = Machine {
     title: "RX 6700 XT as gfx1030",
     card: "rx6700xt",
     variables: AS_GFX1030,
     sound: true,
+    blas: true,
 };
 const OVERRIDDEN: Machine = Machine {
     title: "RX 5600 XT as gfx1030",
     card: "rx5600xt",
     variables: AS_GFX1030,
     sound: false,
+    blas: true,
 };
+const RDNA2_NATIVE: Machine =
+    Machine { title: "RX 6600, native", card: "rx6600", variables: &[], sound: true, blas: false };
 
-const MACHINES: [Machine; 3] = [NATIVE, RDNA2, OVERRIDDEN];
+const MACHINES: [Machine; 4] = [NATIVE, RDNA2_NATIVE, RDNA2, OVERRIDDEN];
+
+/// Targets that the programs of `workloads` are compiled for.
+const TARGETS: [&str; 3] =
+    ["--offload-arch=gfx1010", "--offload-arch=gfx1030", "--offload-arch=gfx1032"];
 
 /// How a program is started on a machine.
 fn on(machine: &Machine, command: Vec<String>, seconds: u64) -> Program {
@@ -130,16 +202,19 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
         let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
         bail!("no suite is called {suite}; there are {}", known.join(", "));
     };
-    let system = System::of(suite.name, suite.packages)?;
+    let system = System::of(suite)?;
     let mut report =
         Report { only: only.map(str::to_owned), failed: Vec::new(), start: Instant::now() };
-    let versions = system.versions(suite.named)?;
-    eprintln!("Debian {}: {versions}", suite.name);
+    let versions = system.versions()?;
+    println!("## Debian {}\n\n{versions}", suite.name);
     rocminfo(&system, &mut report)?;
     hip(&system, &mut report)?;
     if suite.libraries {
-        rocblas::run(&system, &mut report, &versions)?;
-        miopen::run(&system, &mut report, &versions)?;
+        rocblas::run(&system, &mut report)?;
+        miopen::run(&system, &mut report)?;
+    }
+    if suite.framework {
+        onnxruntime::run(&system, &mut report)?;
     }
     let seconds = report.start.elapsed().as_secs();
     let failed = &report.failed;
@@ -157,6 +232,7 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
 fn rocminfo(system: &System, report: &mut Report) -> Result<()> {
     for (card, words) in [
         ("rx5600xt", ["gfx1010", "AMD Radeon RX 5600 XT"]),
+        ("rx6600", ["gfx1032", "AMD Radeon RX 6600"]),
         ("rx6700xt", ["gfx1031", "AMD Radeon RX 6700 XT"]),
     ] {
         let step = format!("rocminfo: {card}");
@@ -181,21 +257,18 @@ fn rocminfo(system: &System, report: &mut Report) -> Result<()> {
 
 /// The HIP programs, compiled by the suite's own compiler.
 fn hip(system: &System, report: &mut Report) -> Result<()> {
-    let options = ["--offload-arch=gfx1010", "--offload-arch=gfx1030"];
-    for name in rocm::PROGRAMS {
-        for machine in [NATIVE, RDNA2] {
-            let step = format!("hip {name}: {}", machine.title);
-            if !report.wants(&step) {
-                continue;
-            }
-            let program = system.compile(&format!("hip/{name}.hip"), &options)?;
-            let said = system.run(&on(&machine, vec![program], 600))?;
-            let verdict = Verdict::of_program(&said);
-            report.say(&step, &verdict, true, said.time);
-            if let Some(line) = said.text.lines().find(|line| line.starts_with("FAIL")) {
-                eprintln!("       {line}");
-            }
-        }
+    let table = Table {
+        kind: "hip",
+        title: "HIP programs of `workloads/hip`",
+        what: "program",
+        tests: &rocm::PROGRAMS.map(|name| (name, name)),
+    };
+    if !table.is_wanted(report) {
+        return Ok(());
     }
-    Ok(())
+    let program = |name: &str, machine: &Machine| {
+        let program = system.compile(&format!("hip/{name}.hip"), &TARGETS)?;
+        Ok(on(machine, vec![program], 600))
+    };
+    table.run(system, report, program, Machine::must_pass)
 }

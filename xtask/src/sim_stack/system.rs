@@ -2,6 +2,7 @@
 //!
 //! Made once from Debian's packages and kept; whoever wants it anew removes its folder.
 
+use super::Suite;
 use crate::packages::debian_server;
 use crate::run::{cargo, need_package, release_binary, run, top};
 use anyhow::{Context, Result, bail, ensure};
@@ -42,6 +43,7 @@ const WANTED: [&str; 4] = [
 /// A root file system.
 #[derive(Debug)]
 pub(super) struct System {
+    pub(super) suite: &'static Suite,
     root: PathBuf,
 }
 
@@ -75,17 +77,17 @@ pub(super) struct Program {
 }
 
 impl System {
-    /// Makes the system of a suite where it is not there, with these packages, and puts the released program into it.
-    pub(super) fn of(suite: &str, packages: &[&str]) -> Result<Self> {
+    /// Makes the system of a suite where it is not there, and puts the released program into it.
+    pub(super) fn of(suite: &'static Suite) -> Result<Self> {
         let id = Command::new("id").arg("-u").output()?;
         ensure!(id.stdout == b"0\n", "needs root: it makes a system with files of several owners");
         cargo(&["build", "--release", "--quiet", "-p", "rmcp", "-p", "rmcp-sim-preload"])?;
         let folder = top().join("target/sim-stack");
-        let root = folder.join(suite);
+        let root = folder.join(suite.name);
         if !root.join("usr/bin").exists() {
             need_package("mmdebstrap", "mmdebstrap")?;
             fs::create_dir_all(&folder)?;
-            make(suite, packages, &folder.join(format!("{suite}.part")), &root)?;
+            make(suite, &folder.join(format!("{}.part", suite.name)), &root)?;
         }
         let programs = root.join(PROGRAMS);
         fs::create_dir_all(&programs)?;
@@ -94,26 +96,37 @@ impl System {
             fs::copy(&program, programs.join(name))
                 .with_context(|| format!("copy {}", program.display()))?;
         }
-        Ok(Self { root })
+        Ok(Self { suite, root })
+    }
+
+    /// Puts the programs of `workloads` into the system, and returns the folder where they are there.
+    pub(super) fn copy_workloads(&self) -> Result<String> {
+        let work = self.root.join(WORK);
+        fs::create_dir_all(&work)?;
+        let from = top().join("workloads").display().to_string();
+        run("cp", &["-r", &from, &work.display().to_string()])?;
+        Ok(format!("/{WORK}/workloads"))
     }
 
     /// Compiles a HIP program of `workloads` with the system's compiler, unless that was done, and returns where it is
     /// in the system.
     pub(super) fn compile(&self, source: &str, options: &[&str]) -> Result<String> {
         let all = top().join("workloads");
-        let work = self.root.join(WORK);
-        fs::create_dir_all(&work)?;
-        let made = work.join(Path::new(source).file_stem().context("a source has a name")?);
+        let made = self
+            .root
+            .join(WORK)
+            .join(Path::new(source).file_stem().context("a source has a name")?);
         let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
         let newest = age(&all.join(source)).max(age(&all.join("hip/check.h")));
         let inside = format!("/{}", made.strip_prefix(&self.root)?.display());
         if age(&made).is_some_and(|age| Some(age) > newest) {
             return Ok(inside);
         }
-        run("cp", &["-r", &all.display().to_string(), &work.display().to_string()])?;
+        self.copy_workloads()?;
         let command = [&["hipcc", "-O3", "-std=c++17", "-w"], options].concat();
         let mut command: Vec<String> = command.into_iter().map(str::to_owned).collect();
         command.extend([format!("/{WORK}/workloads/{source}"), "-o".to_owned(), inside.clone()]);
+        eprintln!("compiling {source}");
         let limit = Duration::from_secs(900);
         let said = self.run(&Program { card: None, variables: Vec::new(), command, limit })?;
         if said.end != End::Code(0) {
@@ -163,11 +176,12 @@ impl System {
         self.root.join(inside)
     }
 
-    /// Versions of packages of the system.
-    pub(super) fn versions(&self, packages: &[&str]) -> Result<String> {
+    /// Versions of the packages that the tables name.
+    pub(super) fn versions(&self) -> Result<String> {
         let format = "--showformat=${Package} ${Version}\\n";
         let mut command = vec!["dpkg-query", "-W", format];
-        command.extend(packages);
+        command.extend(self.suite.named);
+        command.push(self.suite.clang);
         let command = command.into_iter().map(str::to_owned).collect();
         let limit = Duration::from_secs(60);
         let said = self.run(&Program { card: None, variables: Vec::new(), command, limit })?;
@@ -177,27 +191,34 @@ impl System {
 }
 
 /// Makes a root file system in a folder that is moved to its place when it is whole.
-fn make(suite: &str, packages: &[&str], part: &Path, root: &Path) -> Result<()> {
+fn make(suite: &Suite, part: &Path, root: &Path) -> Result<()> {
     let server = debian_server()?;
     run("rm", &["-rf", &part.display().to_string()])?;
-    let mut arguments: Vec<String> =
-        ["--quiet", "--mode=root", "--variant=minbase"].map(str::to_owned).to_vec();
+    let mut arguments: Vec<String> = ["--mode=root", "--variant=minbase"].map(str::to_owned).into();
     // A mirror may keep a suite of some time ago.
     arguments.push("--aptopt=Acquire::Check-Valid-Until \"false\"".to_owned());
     arguments.extend(UNWANTED.map(|path| format!("--dpkgopt=path-exclude={path}")));
     arguments.extend(WANTED.map(|path| format!("--dpkgopt=path-include={path}")));
-    arguments.push(format!("--include={}", packages.join(",")));
-    arguments.push(suite.to_owned());
-    arguments.push(part.display().to_string());
-    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    arguments.push(format!("deb [signed-by={keys}] {server} {suite} main"));
-    if suite == "experimental" {
-        // Which is no suite of its own, only newer parts of unstable.
-        bail!("experimental is not made yet");
+    arguments.push(format!("--include={}", suite.packages.join(",")));
+    if let Some((newer, of)) = suite.newer {
+        let preferences = part.with_extension("preferences");
+        let text = format!("Package: {of}\nPin: release a={newer}\nPin-Priority: 990\n");
+        fs::write(&preferences, text)?;
+        let to = "/etc/apt/preferences.d/newer";
+        arguments.push(format!("--setup-hook=upload '{}' {to}", preferences.display()));
     }
-    eprintln!("making a root file system of Debian {suite}, with {}", packages.join(", "));
+    arguments.extend([suite.base.to_owned(), part.display().to_string()]);
+    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    for archive in [Some(suite.base), suite.newer.map(|(newer, _)| newer)].into_iter().flatten() {
+        arguments.push(format!("deb [signed-by={keys}] {server} {archive} main"));
+    }
+    eprintln!(
+        "making a root file system of Debian {}, once, in some minutes, with {}",
+        suite.name,
+        suite.packages.join(", ")
+    );
     let status = Command::new("mmdebstrap").args(&arguments).status()?;
-    ensure!(status.success(), "mmdebstrap could not make Debian {suite} ({status})");
+    ensure!(status.success(), "mmdebstrap could not make Debian {} ({status})", suite.name);
     fs::rename(part, root)?;
     Ok(())
 }

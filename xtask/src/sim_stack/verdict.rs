@@ -18,6 +18,8 @@ pub(super) enum Verdict {
     NotOffered,
     /// The source of its kernel is not in the package.
     NoSource(String),
+    /// A library has no code for this target.
+    NoCode(String),
     /// The simulator does not know this instruction or call.
     Gap(String),
     /// It was stopped when its time was over.
@@ -35,6 +37,7 @@ impl fmt::Display for Verdict {
             Self::PageFault => f.write_str("**page fault**"),
             Self::NotOffered => f.write_str("not offered"),
             Self::NoSource(name) => write!(f, "its source is not packaged: {name}"),
+            Self::NoCode(target) => write!(f, "no code for {target}"),
             Self::Gap(text) => write!(f, "gap of the simulator: `{text}`"),
             Self::TimeOver => f.write_str("time over"),
             Self::Ended(text) => f.write_str(text),
@@ -59,8 +62,12 @@ impl Verdict {
                 return Self::Abort(code);
             }
         }
-        if has("Memory access fault by GPU") {
+        // The second from HIP 7 on, which tells the program instead of aborting it.
+        if has("Memory access fault by GPU") || has("hipErrorIllegalAddress") {
             return Self::PageFault;
+        }
+        if let Some(target) = uncoded(text).filter(|_| said.end != End::Code(0)) {
+            return Self::NoCode(target.to_owned());
         }
         if said.end == End::TimeOver {
             return Self::TimeOver;
@@ -98,6 +105,13 @@ fn gap(text: &str) -> Option<String> {
     Some(line[start..end].to_owned())
 }
 
+/// The target for which rocBLAS or, at its log level 1, HIP has found no code.
+fn uncoded(text: &str) -> Option<&str> {
+    ["Illegal seek for GPU arch : ", "No compatible code objects found for: "].iter().find_map(
+        |words| text.split_once(words)?.1.split(|c: char| !c.is_ascii_alphanumeric()).next(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +129,8 @@ mod tests {
         assert_eq!(verdict(gap, End::Signal(6)), Verdict::Gap("s_foo s0".to_owned()));
         assert_eq!(verdict("# blas: passed=4 failed=0", End::Code(0)), Verdict::Verified);
         assert_eq!(verdict("# blas: passed=3 failed=1", End::Code(1)), Verdict::Wrong);
+        let none = "rocBLAS error: Cannot read a.dat: Illegal seek for GPU arch : gfx1032\nAborted";
+        assert_eq!(verdict(none, End::Signal(6)), Verdict::NoCode("gfx1032".to_owned()));
         let other = Verdict::Ended("ended with 2: error hipErrorNoBinaryForGpu".to_owned());
         assert_eq!(verdict("error hipErrorNoBinaryForGpu\n", End::Code(2)), other);
     }
