@@ -158,8 +158,7 @@ impl Search<'_> {
         };
         let (tried, files) = self.try_all(&candidates);
         let mut choice = Choice::of(tried);
-        if files.is_none() && choice.outcome == Outcome::Problem {
-            // Nothing was run.
+        if candidates.iter().all(|one| one.blocked.is_some()) {
             choice.basis = Basis::Machine;
         }
         if let (Some(cache), Some(files)) = (cache, files) {
