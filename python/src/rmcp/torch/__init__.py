@@ -5,7 +5,7 @@ as it can be, `worker_start_advice` says how workers of a DataLoader must be sta
 """
 
 from rmcp.torch.convolutions import safe_convolutions
-#from rmcp.torch.tuning import Tuned, tune_cpu
-#from rmcp.torch.workers import worker_start_advice
+from rmcp.torch.tuning import Tuned, tune_cpu
+from rmcp.torch.workers import WorkerStart, worker_start_advice
 
-__all__ = ["safe_convolutions"]
+__all__ = ["Tuned", "WorkerStart", "safe_convolutions", "tune_cpu", "worker_start_advice"]

@@ -63,6 +63,8 @@ def correlate(picture: Tensor, weight: Tensor, size: Sequence[int], window: Wind
         columns = _gather(picture, box, weight, window)
         product = torch.bmm(_matrix(weight, box, window), columns)
         _part(out, box, window).copy_(_as_places(product, box))
+        # Before the next ones are made.
+        del columns, product
     return out
 
 
@@ -74,6 +76,7 @@ def spread(out: Tensor, weight: Tensor, size: Sequence[int], window: Window, wor
         columns = _by_tap(columns, box, weight)
         for tap, places, target in _taps(picture, box, weight, window):
             target.add_(columns[(slice(None), slice(None), tap, slice(None), *places)].transpose(0, 2).transpose(1, 2))
+        del columns
     return picture
 
 
@@ -89,6 +92,7 @@ def outer(picture: Tensor, out: Tensor, taps: Sequence[int], window: Window, wor
         columns = _gather(picture, box, like, window)
         product = torch.bmm(_as_matrix(_part(out, box, window)), columns.transpose(1, 2))
         total[box.groups.start : box.groups.stop] += product
+        del columns, product
     return total.reshape(shape).to(picture.dtype)
 
 
