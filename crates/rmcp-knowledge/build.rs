@@ -59,4 +59,5 @@ fn append(all: &mut Knowledge, part: Knowledge) {
     all.parameter.extend(part.parameter);
     all.remedy.extend(part.remedy);
     all.stack.extend(part.stack);
+    all.pin.extend(part.pin);
 }

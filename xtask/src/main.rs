@@ -18,6 +18,7 @@ mod grub;
 mod isa;
 mod layers;
 mod packages;
+mod python;
 mod real_tools;
 mod rocm;
 mod run;
@@ -71,6 +72,18 @@ enum Command {
         /// A folder with packages that need not be downloaded.
         #[arg(long)]
         from: Option<PathBuf>,
+    },
+    /// Test the Python package with Debian's Python and PyTorch; installs both
+    PythonTest {
+        /// Processes to kill while they save a checkpoint.
+        #[arg(long, default_value_t = 200)]
+        kills: u32,
+    },
+    /// Measure the tuned processor beside the plain one on three kinds of models; installs Debian's PyTorch
+    BenchCpu {
+        /// Seconds for each setting of each model.
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
     },
     /// Let the real shells, systemd and modprobe read what `rmcp apply` writes; installs them
     RealTools,
@@ -161,6 +174,8 @@ fn main() -> ExitCode {
         Command::BenchScan { library } => bench_scan::run(library.as_deref()),
         Command::CorpusIsa { from } => corpus_isa::run(from.as_deref()),
         Command::SimSoak { runs, at_once } => sim_soak::run(runs, at_once),
+        Command::PythonTest { kills } => python::test(kills),
+        Command::BenchCpu { seconds } => python::bench(seconds),
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),
         Command::SimStack { suite, only } => sim_stack::run(&suite, only.as_deref()),

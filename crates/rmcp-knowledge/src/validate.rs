@@ -64,6 +64,7 @@ impl Knowledge {
         );
         rows.extend(self.remedy.iter().map(|row| (format!("remedy {}", row.id), &row.sources[..])));
         rows.extend(self.stack.iter().map(|row| (format!("stack {}", row.id), &row.sources[..])));
+        rows.extend(self.pin.iter().map(|row| (format!("pin {}", row.id), &row.sources[..])));
         rows
     }
 }

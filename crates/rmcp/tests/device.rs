@@ -258,6 +258,28 @@ fn of_two_cards_each_is_tried() {
     assert_eq!(answer["tried"].as_array().unwrap().len(), 1, "{answer:#}");
 }
 
+#[test]
+fn vulkan_is_used_where_the_versions_are_known_to_work_together() {
+    let with = |faults: &str, version: &str, prefer: &[&str]| {
+        let asked = Asked::new();
+        let mut command = asked.command(faults, prefer);
+        command.env("FAKE_TORCH_VERSION", version);
+        run(command).0
+    };
+    let answer = with("", "2.13.0", &["--prefer", "vulkan"]);
+    assert_eq!(
+        (text(&answer, "device"), text(&answer, "route")),
+        ("vulkan", "vulkan"),
+        "{answer:#}"
+    );
+    let answer = with("", "2.15.0", &["--prefer", "vulkan"]);
+    assert_eq!(text(&answer, "device"), "cuda", "{answer:#}");
+    let why = "torchvulkan 0.2.1 is not known to work with torch 2.15.0";
+    assert!(answer["tried"][0].to_string().contains(why), "{answer:#}");
+    let answer = with("wrong", "2.14.1", &["--prefer", "vulkan"]);
+    assert_eq!(text(&answer, "device"), "cpu", "{answer:#}");
+}
+
 /// Every combination of faults gives the processor, for the reason of the first that is met. As many combinations as
 /// RMCP_COMBINATIONS says.
 #[test]

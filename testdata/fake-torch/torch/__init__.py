@@ -14,7 +14,7 @@ import time
 import types
 
 FAULTS = set(os.environ.get("FAKE_TORCH", "").split())
-__version__ = "2.99.0+fake"
+__version__ = os.environ.get("FAKE_TORCH_VERSION", "2.99.0+fake")
 version = types.SimpleNamespace(hip=None if "cpu-build" in FAULTS else "6.4.1", cuda=None)
 float16, float32, float64 = "float16", "float32", "float64"
 

@@ -8,6 +8,7 @@ use super::verdict::{VerdictCache, key, witnesses};
 use crate::inspect::InspectError;
 use crate::{Caller, Inspection, Knowledge, diagnose, inspect};
 use rmcp_host::Machine;
+use rmcp_model::Version;
 use rmcp_trial::isolation::{CardLock, Keeper, LockError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -306,11 +307,17 @@ impl Waited {
     }
 }
 
-fn of_probe(candidate: &Candidate, probed: Probed) -> Tried {
+fn of_probe(candidate: &Candidate, mut probed: Probed) -> Tried {
     let name = match candidate.backend {
         Backend::Rocm => candidate.name.clone(),
         _ => probed.name.clone().unwrap_or_else(|| candidate.name.clone()),
     };
+    let (fault, known) = match candidate.backend {
+        Backend::Vulkan => together(&probed),
+        _ => (None, None),
+    };
+    probed.fault = probed.fault.or(fault);
+    probed.evidence.extend(known);
     let works = probed.fault.is_none();
     let reason = probed.fault.unwrap_or_else(|| {
         format!("{name} computes a convolution, forward and backward, as the processor does")
@@ -325,4 +332,20 @@ fn of_probe(candidate: &Candidate, probed: Probed) -> Tried {
         reason,
         evidence,
     }
+}
+
+/// Says why torchvulkan and torch are not known to work together, where they are not, and what is known.
+fn together(probed: &Probed) -> (Option<String>, Option<String>) {
+    let (Some(torch), Some(vulkan)) = &probed.versions else { return (None, None) };
+    let unknown = format!("torchvulkan {vulkan} is not known to work with torch {torch}");
+    let Some(pin) = Knowledge::embedded().pin("torchvulkan", vulkan) else {
+        return (Some(unknown), None);
+    };
+    let known = format!(
+        "torchvulkan {vulkan} is known to load with torch {} and newer below {} [{}]",
+        pin.since, pin.until, pin.id
+    );
+    let fits = Version::parse_prefix(torch)
+        .is_some_and(|version| pin.since <= version && version < pin.until);
+    ((!fits).then_some(unknown), Some(known))
 }
