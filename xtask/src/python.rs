@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// What is looked for, and the package that holds it.
-const PARTS: [(&str, &str); 2] =
-    [("/usr/bin/python3", "python3"), ("/usr/lib/python3/dist-packages/torch", "python3-torch")];
+const PARTS: [(&str, &str); 2] = [
+    ("/usr/bin/python3", "python3"),
+    ("/usr/lib/python3/dist-packages/torch/__init__.py", "python3-torch"),
+];
 
 /// Debian's Python, the one that has Debian's PyTorch.
 const PYTHON: &str = "/usr/bin/python3";
