@@ -55,7 +55,7 @@ class Case:
         given = [one for one in (self.picture, self.weight, self.bias) if one is not None]
         leaves = [one.to(dtype).detach().requires_grad_() for one in given]
         result = self.function(*leaves, **self.settings)
-        slope = torch.linspace(-1, 1, result.numel(), dtype=dtype).reshape(result.shape)
+        slope = torch.linspace(0.1, 1, result.numel(), dtype=dtype).reshape(result.shape)
         return [result.detach(), *torch.autograd.grad(result, leaves, slope)]
 
 
