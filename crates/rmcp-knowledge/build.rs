@@ -61,4 +61,5 @@ fn append(all: &mut Knowledge, part: Knowledge) {
     all.stack.extend(part.stack);
     all.experiment.extend(part.experiment);
     all.solver.extend(part.solver);
+    all.pin.extend(part.pin);
 }

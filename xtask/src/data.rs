@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<()> {
         bail!("the knowledge base has {} problems", problems.len());
     }
     println!(
-        "check-data: {} targets, {} chips, {} kinds, {} signatures, {} variables, {} parameters, {} remedies, {} stacks, {} experiments, {} solvers, {} sources: no problem",
+        "check-data: {} targets, {} chips, {} kinds, {} signatures, {} variables, {} parameters, {} remedies, {} stacks, {} pins, {} experiments, {} solvers, {} sources: no problem",
         knowledge.target.len(),
         knowledge.chip.len(),
         knowledge.kind.len(),
@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
         knowledge.parameter.len(),
         knowledge.remedy.len(),
         knowledge.stack.len(),
+        knowledge.pin.len(),
         knowledge.experiment.len(),
         knowledge.solver.len(),
         knowledge.source.len(),

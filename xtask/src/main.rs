@@ -21,6 +21,7 @@ mod isa;
 mod layers;
 mod measure;
 mod packages;
+mod python;
 mod random;
 mod real_tools;
 mod rocm;
@@ -82,6 +83,18 @@ enum Command {
         /// A folder with packages that need not be downloaded.
         #[arg(long)]
         from: Option<PathBuf>,
+    },
+    /// Test the Python package with Debian's Python and PyTorch; installs both
+    PythonTest {
+        /// Processes to kill while they save a checkpoint.
+        #[arg(long, default_value_t = 200)]
+        kills: u32,
+    },
+    /// Measure the tuned processor beside the plain one on three kinds of models; installs Debian's PyTorch
+    BenchCpu {
+        /// Seconds for each setting of each model.
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
     },
     /// Let the real shells, systemd and modprobe read what `rmcp apply` writes; installs them
     RealTools,
@@ -183,6 +196,8 @@ fn main() -> ExitCode {
         Command::CorpusIsa { from } => corpus_isa::run(from.as_deref()),
         Command::RunSoak { runs, seed } => run_soak::run(runs, seed),
         Command::SimSoak { runs, at_once } => sim_soak::run(runs, at_once),
+        Command::PythonTest { kills } => python::test(kills),
+        Command::BenchCpu { seconds } => python::bench(seconds),
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),
         Command::SimStack { suite, only } => sim_stack::run(&suite, only.as_deref()),

@@ -1,5 +1,6 @@
 //! Everything that a change must pass.
 
+use crate::python;
 use crate::rocm;
 use crate::run::{cargo, cargo_output, run};
 use crate::{data, layers};
@@ -16,7 +17,8 @@ pub(crate) fn test() -> Result<()> {
     // The runtime that finds a simulated card, the compiler for its programs, and what shows it to them.
     rocm::need()?;
     cargo(&["build", "--package", "rmcp-sim-preload", "--quiet"])?;
-    cargo(&["test", "--workspace", "--quiet"])
+    cargo(&["test", "--workspace", "--quiet"])?;
+    python::test(200)
 }
 
 /// Makes sure that a part of the Rust toolchain is there.

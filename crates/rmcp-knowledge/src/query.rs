@@ -1,7 +1,7 @@
 //! The questions that other rooms ask.
 
 use crate::schema::{
-    Case, Chip, Effect, Kind, Knowledge, Remedy, Signature, Source, Stack, Switch, Target,
+    Case, Chip, Effect, Kind, Knowledge, Pin, Remedy, Signature, Source, Stack, Switch, Target,
     confidence_of,
 };
 use rmcp_model::{CodeCoverage, Confidence, GfxTarget, LogKind, PciId, Version};
@@ -130,6 +130,11 @@ impl Knowledge {
             .collect();
         found.sort_by_key(|remedy| remedy.risk as u8);
         found
+    }
+
+    /// Returns what is known of one version of a package and the versions of another that it loads with.
+    pub fn pin(&self, package: &str, version: &str) -> Option<&Pin> {
+        self.pin.iter().find(|pin| pin.package == package && pin.version == version)
     }
 
     /// Returns the stacks to advise that hold native code for a target, best first.

@@ -35,6 +35,8 @@ pub struct Knowledge {
     pub experiment: Vec<Experiment>,
     /// Solvers of MIOpen that can be switched off singly.
     pub solver: Vec<Solver>,
+    /// Packages that load with certain versions of another alone.
+    pub pin: Vec<Pin>,
 }
 
 /// What kind of witness a source is.
@@ -462,6 +464,26 @@ pub struct Solver {
     pub family: String,
     /// Names, as `MIOPEN_DEBUG_FIND_ONLY_SOLVER` takes them.
     pub names: Vec<String>,
+    /// Ids of sources.
+    pub sources: Vec<String>,
+}
+
+/// One version of a package, and the versions of another with which it was seen to load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// Id.
+    pub id: String,
+    /// Name of the package.
+    pub package: String,
+    /// Its version, as written.
+    pub version: String,
+    /// Name of the other package.
+    pub needs: String,
+    /// First version of the other one.
+    pub since: Version,
+    /// First version of the other one with which it no longer loads, or was not tried.
+    pub until: Version,
     /// Ids of sources.
     pub sources: Vec<String>,
 }

@@ -71,6 +71,7 @@ impl Knowledge {
         rows.extend(
             self.solver.iter().map(|row| (format!("solver {}", row.switch), &row.sources[..])),
         );
+        rows.extend(self.pin.iter().map(|row| (format!("pin {}", row.id), &row.sources[..])));
         rows
     }
 }

@@ -1,10 +1,12 @@
 //! RMCP's front: what the binary and other programs call.
 //!
 //! One value flows one way: [`inspect`] reads a machine into facts, [`diagnose`] makes findings and routes
-//! of them, [`explain`] makes a log into its kind and its meaning, [`scan`] judges GPU code for a card. [`Site`] plans, makes and takes back changes.
+//! of them, [`explain`] makes a log into its kind and its meaning, [`scan`] judges GPU code for a card, [`device`] finds the device that a program should use. [`Site`] plans, makes and takes back changes.
 //! Nothing here speaks to a terminal.
 
 mod as_before;
+pub mod device;
+mod entries;
 mod inspect;
 pub mod job;
 mod places;

@@ -2,6 +2,7 @@
 
 mod args;
 mod change;
+mod device;
 mod doctor;
 mod explain;
 mod output;
@@ -69,6 +70,7 @@ pub(crate) fn run() -> std::process::ExitCode {
     let result = match &arguments.command {
         Command::Doctor(doctor) => doctor::run(doctor, &output),
         Command::Explain(explain) => explain::run(explain, &output),
+        Command::Device(device) => device::run(device, &output),
         Command::Scan(scan) => scan::run(scan, &output),
         Command::Sim(arguments) => sim::run(arguments, &output),
         Command::Try(arguments) => trial::run(arguments, &output),

@@ -2,30 +2,27 @@
 //!
 //! Two kinds of entries: `path-…` says which content a path had when it had a certain size, time and inode, so
 //! that a file that has not been touched is not read; `facts-…` says what was found in a content. The name of
-//! the latter holds the program and the card, so that no other program's answer is taken. Every entry begins
-//! with the hash of the rest: a damaged one is as good as none.
+//! the latter holds the program and the card, so that no other program's answer is taken.
 
+use crate::entries::{Entries, program};
 use blake3::{Hash, Hasher};
 use rmcp_code::container::ReadAt;
 use rmcp_code::scan::{Depth, FileScan};
 use rmcp_model::{KernelScan, LibraryScan, ScanCard};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
-use std::io::{self, Write as _};
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Bytes hashed at once.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Longest entry that is read: the kernels of the largest library seen take some 20 MB.
-const MAX_ENTRY_BYTES: u64 = 1 << 30;
-
 /// A folder of entries.
 #[derive(Debug, Clone)]
 pub struct ScanCache {
-    folder: PathBuf,
+    entries: Entries,
     program: String,
 }
 
@@ -48,21 +45,18 @@ struct FactsEntry {
 }
 
 impl ScanCache {
-    /// Returns the cache of a user: in `$XDG_CACHE_HOME`, else in `~/.cache`; none where there is neither.
-    ///
-    /// Source: XDG Base Directory Specification, which has relative paths ignored.
+    /// Returns the cache of a user; none where the environment names no folder for it.
     pub fn of_user(environment: &BTreeMap<String, String>) -> Option<Self> {
-        let absolute = |name: &str| {
-            environment.get(name).map(PathBuf::from).filter(|folder| folder.is_absolute())
-        };
-        let base = absolute("XDG_CACHE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
-        Some(Self::in_folder(base.join("rmcp/scan")))
+        Entries::of_user(environment, "scan").map(Self::of)
     }
 
     /// Returns the cache in this folder, which need not be there yet.
     pub fn in_folder(folder: PathBuf) -> Self {
-        Self { folder, program: program() }
+        Self::of(Entries::in_folder(folder))
+    }
+
+    fn of(entries: Entries) -> Self {
+        Self { entries, program: program() }
     }
 
     /// Returns what was found in a file before, and the hash of its content; reads the file where it must.
@@ -82,7 +76,7 @@ impl ScanCache {
                 content
             }
         };
-        let facts = self.load::<FactsEntry>(&self.facts_name(&content, card, depth));
+        let facts = self.entries.load::<FactsEntry>(&self.facts_name(&content, card, depth));
         let scan = facts.map(|facts| FileScan {
             libraries: facts.libraries,
             problems: Vec::new(),
@@ -96,18 +90,18 @@ impl ScanCache {
         if scan.problems.is_empty() {
             let facts =
                 FactsEntry { libraries: scan.libraries.clone(), kernels: scan.kernels.clone() };
-            self.store(&self.facts_name(content, card, depth), &facts);
+            self.entries.store(&self.facts_name(content, card, depth), &facts);
         }
     }
 
     fn content_of(&self, path: &Path, metadata: &Metadata) -> Option<String> {
-        let entry: PathEntry = self.load(&path_name(path))?;
+        let entry: PathEntry = self.entries.load(&path_name(path))?;
         let content = entry.content.clone();
         (entry == path_entry(path, metadata, &content)).then_some(content)
     }
 
     fn keep_path(&self, path: &Path, metadata: &Metadata, content: &str) {
-        self.store(&path_name(path), &path_entry(path, metadata, content));
+        self.entries.store(&path_name(path), &path_entry(path, metadata, content));
     }
 
     fn facts_name(&self, content: &str, card: &ScanCard, depth: Depth) -> String {
@@ -119,38 +113,6 @@ impl ScanCache {
         }
         format!("facts-{}", hasher.finalize().to_hex())
     }
-
-    fn load<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Option<T> {
-        let path = self.folder.join(name);
-        if fs::metadata(&path).ok()?.len() > MAX_ENTRY_BYTES {
-            return None;
-        }
-        let text = fs::read(path).ok()?;
-        let (sum, body) = text.split_at_checked(64)?;
-        (sum == blake3::hash(body).to_hex().as_bytes()).then_some(())?;
-        serde_json::from_slice(body).ok()
-    }
-
-    /// Writes an entry whole or not at all. Without a cache the answer is the same, so errors are no matter.
-    fn store(&self, name: &str, value: &impl Serialize) {
-        let written = || -> io::Result<()> {
-            let body = serde_json::to_vec(value)?;
-            fs::create_dir_all(&self.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(blake3::hash(&body).to_hex().as_bytes())?;
-            file.write_all(&body)?;
-            file.persist(self.folder.join(name))?;
-            Ok(())
-        };
-        let _ = written();
-    }
-}
-
-/// What names this very program: its version, and size and time of its file, which change when it is built anew.
-fn program() -> String {
-    let file = std::env::current_exe().and_then(fs::metadata);
-    let built = file.map(|file| format!(" {} {} {}", file.len(), file.mtime(), file.mtime_nsec()));
-    format!("{}{}", env!("CARGO_PKG_VERSION"), built.unwrap_or_default())
 }
 
 fn path_name(path: &Path) -> String {

@@ -104,6 +104,13 @@ rmcp try --project ~/yolo -- python3 train.py --epochs 1"
     Undo(Undo),
     /// Show each change and where it stands; 1 where somebody should look at one
     Status(Status),
+    /// Say which device a PyTorch program should use, and why
+    ///
+    /// Tries it in a process of its own, so that no fault of the GPU or of torch can reach who asks, and keeps the
+    /// answer. Prints the device alone on standard output. RMCP_DEVICE overrides the answer, RMCP_ROOT stands for
+    /// --root.
+    #[command(after_help = "Example: python train.py --device $(rmcp device)")]
+    Device(Device),
     /// Watch over one test: what `rmcp try` starts between itself and the test
     #[command(hide = true)]
     Keep,
@@ -167,6 +174,42 @@ pub(crate) struct Scan {
     /// Read headers of bundles alone: which targets there are, and no rules.
     #[arg(long, conflicts_with = "kernels")]
     pub(crate) quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Device {
+    /// When to try a device: where it is not certain and not known from before, whatever is known, or not at all.
+    #[arg(long, value_enum, default_value_t = Probe::Auto)]
+    pub(crate) probe: Probe,
+    /// Longest time in seconds for the whole answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(crate) timeout: f64,
+    /// Take these before others, the first first: cuda, cuda:N, vulkan, mps or cpu.
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
+    pub(crate) prefer: Vec<String>,
+    /// The Python, or its environment, in which the program runs.
+    #[arg(long, value_name = "PYTHON")]
+    pub(crate) python: Option<PathBuf>,
+    /// The folder in which the program finds torch, where Python by itself would find another.
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) torch: Option<PathBuf>,
+    /// Try all devices, and print all that work, best first.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Take the cards to be those of this machine folder; the probe runs here all the same.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// When a device is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Probe {
+    /// Where nothing else makes it certain.
+    Auto,
+    /// Now, and even where no card is seen.
+    Always,
+    /// Never.
+    Never,
 }
 
 #[derive(Debug, Args)]
