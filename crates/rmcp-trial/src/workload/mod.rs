@@ -1,1 +1,25 @@
 //! What is run: shapes, tolerances, and how each software is asked to compute it.
+//!
+//! A [`Workload`] is a file of `workloads/`. [`tests`] says which of them the software of a [`Kit`] can compute, [`commands`] what is
+//! started for one of them under the knobs of a candidate, and [`judge`] what came of it. Nothing here starts a process or reads a
+//! file: the caller writes [`sources`] to a folder, and runs what it is given.
+
+mod commands;
+mod hip;
+mod judge;
+mod kit;
+mod miopen;
+mod results;
+mod rocblas;
+pub mod schema;
+mod shipped;
+mod validate;
+
+pub use commands::commands;
+pub use hip::compile;
+pub use judge::{Judged, KernelLog, judge};
+pub use kit::{Kit, UnknownName, tests, workload};
+pub use results::Measured;
+pub use schema::{Check, Program, Suite, Workload};
+pub use shipped::{shipped, sources};
+pub use validate::problems_of;
