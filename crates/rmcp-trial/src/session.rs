@@ -6,7 +6,7 @@ use crate::search::Question;
 use crate::store::{Begun, Store};
 use crate::workload::{Judged, Programs};
 use rmcp_host::log::KernelLogWatch;
-use rmcp_model::{Attempt, Fact, LogKind, Outcome, Tool};
+use rmcp_model::{Attempt, Fact, LogKind, Outcome};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
         let mut sum = Sum::default();
         let start = Instant::now();
         for invocation in invocations {
-            let invocation = self.wrapped(invocation, test.tool, &kernel_log);
+            let invocation = self.wrapped(invocation, &kernel_log);
             let ended = run(&self.keeper, &invocation, &limits)?;
             let judged = self.programs.judge(test, &ended);
             let good = judged.outcome.passed();
@@ -201,14 +201,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The command as it is started: on a simulated card where the tool uses one.
-    fn wrapped(&self, invocation: Invocation, tool: Tool, kernel_log: &Path) -> Invocation {
+    /// The command as it is started: on a simulated card where there is one.
+    fn wrapped(&self, invocation: Invocation, kernel_log: &Path) -> Invocation {
         let Device::Simulated { program, card, inject } = &self.device else {
             return invocation;
         };
-        if tool == Tool::Machine {
-            return invocation;
-        }
         let mut arguments = vec!["sim".into(), "--quiet".into(), "--card".into(), card.into()];
         arguments.extend(["--kernel-log".into(), kernel_log.into()]);
         for fault in inject {

@@ -25,8 +25,8 @@ const WHEELS: [&str; 6] = [
 /// Where they are in the system.
 const PACKAGES: &str = "opt/python";
 
-/// A library that the framework names, and of which it uses no symbol. No package of Debian or PyPI has it: an empty
-/// one stands in.
+/// A library that the framework names, and of which it uses no symbol. None was found in a package of Debian or
+/// PyPI: an empty one stands in.
 const MISSING: &str = "libroctracer64.so.4";
 
 /// Where that is in the system.

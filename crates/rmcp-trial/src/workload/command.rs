@@ -1,7 +1,8 @@
 //! A user's own command as a workload: it passes when it ends with 0. What the kernel log says counts as well, as with
 //! every test.
 
-use super::{Judged, OUTPUT, Programs, judge_end, last_word};
+use super::judge::judge_command;
+use super::{Judged, OUTPUT, Programs};
 use crate::isolation::{Ended, Invocation, Limits};
 use crate::search::Question;
 use rmcp_model::{Knob, Outcome, Test};
@@ -45,11 +46,52 @@ impl Programs for UserCommand {
     }
 
     fn judge(&self, _: &Test, ended: &Ended) -> Judged {
-        let outcome = match judge_end(ended) {
-            Ok(0) => Outcome::Passed,
-            Ok(code) => Outcome::Failed { code, what: last_word(ended) },
-            Err(outcome) => outcome,
+        judge_command(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isolation::{Captured, End};
+    use rmcp_model::Tool;
+
+    fn ended(end: End, stderr: &str, left_behind: &[&str]) -> Ended {
+        let said = |text: &str| Captured { bytes: text.into(), total: text.len() as u64 };
+        Ended {
+            end,
+            stdout: said("out\n"),
+            stderr: said(stderr),
+            results: Vec::new(),
+            time: Duration::from_secs(5),
+            peak_bytes: None,
+            left_behind: left_behind.iter().map(|&name| name.to_owned()).collect(),
+            stuck: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_end_has_its_outcome() {
+        let command = UserCommand {
+            program: "true".to_owned(),
+            arguments: Vec::new(),
+            folder: None,
+            wall: Duration::from_secs(1),
         };
-        Judged { outcome, max_rel_error: None, checks: 1 }
+        let test = Test { workload: COMMAND.to_owned(), tool: Tool::Command };
+        for (ended, word, what) in [
+            (ended(End::Code(0), "a warning\n", &[]), "passed", ""),
+            (ended(End::Code(3), "", &[]), "failed", "out"),
+            (ended(End::Signal(6), "first\nlast\n\n", &[]), "crashed", "last"),
+            (ended(End::Code(139), "", &[]), "crashed", "out"),
+            (ended(End::Code(0), "", &["7 sleep"]), "failed", "7 sleep"),
+            (ended(End::TimeOver, "", &[]), "hung", "time was over"),
+            (ended(End::Silent, "", &[]), "hung", "silent"),
+            (ended(End::NotStarted("x: none".to_owned()), "", &[]), "could not start", "x: none"),
+        ] {
+            let outcome = command.judge(&test, &ended).outcome;
+            assert_eq!(outcome.word(), word, "{ended:?}");
+            assert!(outcome.what().unwrap_or_default().contains(what), "{outcome:?}");
+        }
     }
 }

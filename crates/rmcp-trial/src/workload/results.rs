@@ -1,167 +1,180 @@
-//! What a program of ours wrote down: a line of JSON for each comparison, and one that says that these are all. Pure.
+//! The lines that our programs write to the file named in [`RESULTS`](crate::isolation::RESULTS). They come from another process:
+//! whatever bytes they are, reading them ends and gives what can be told.
 
-use super::{Judged, judge_end, last_word};
-use crate::isolation::Ended;
-use rmcp_model::Outcome;
 use serde::Deserialize;
+use std::fmt;
 
-/// Longest reason that is kept, in characters.
-const LONGEST: usize = 200;
+/// Most lines that are read.
+const LINES: usize = 20_000;
 
-/// One line. Unknown fields are no error: an older program reads what a newer one wrote.
+/// Longest line that is read.
+const LENGTH: usize = 64 << 10;
+
+/// One result that was compared with what is expected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// The check.
+    pub check: String,
+    /// What was compared: `forward`, `input_gradient`, ...
+    pub what: String,
+    /// The type of number.
+    pub dtype: Option<String>,
+    /// max|got - want| / max|want|; none where a result is not a number, or infinite.
+    pub max_rel_error: Option<f64>,
+    /// The largest that is right.
+    pub tolerance: f64,
+    /// How long it took.
+    pub seconds: Option<f64>,
+    /// How long it took the first time, with the search and compilation of kernels.
+    pub first_seconds: Option<f64>,
+    /// What part of the result was compared, where it was not all.
+    pub sampled: Option<String>,
+    /// The wider type in which it was computed, where the device has no such operation.
+    pub emulated: Option<String>,
+}
+
+impl Measured {
+    pub(super) fn new(check: &str, what: &str, error: Option<f64>, tolerance: f64) -> Self {
+        Self {
+            check: check.to_owned(),
+            what: what.to_owned(),
+            dtype: None,
+            max_rel_error: error.filter(|error| error.is_finite()),
+            tolerance,
+            seconds: None,
+            first_seconds: None,
+            sampled: None,
+            emulated: None,
+        }
+    }
+
+    /// Returns whether it is within its tolerance.
+    pub fn is_right(&self) -> bool {
+        self.max_rel_error.is_some_and(|error| error <= self.tolerance)
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { check, what, tolerance, .. } = self;
+        write!(f, "{check}: {}", what.replace('_', " "))?;
+        if let Some(dtype) = &self.dtype {
+            write!(f, " in {dtype}")?;
+        }
+        match self.max_rel_error {
+            Some(error) => write!(f, " is off by {error:.1e}, {tolerance:.0e} at most is right"),
+            None => f.write_str(" is not a number"),
+        }
+    }
+}
+
+/// What all lines say together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Lines {
+    pub(super) measured: Vec<Measured>,
+    /// Checks that looked at something that is no number, and found it right.
+    pub(super) passed: Vec<String>,
+    /// Check and reason.
+    pub(super) failed: Vec<(String, String)>,
+    /// Check, or none for all, and reason.
+    pub(super) skipped: Vec<(Option<String>, String)>,
+    /// A package that is not there.
+    pub(super) missing: Option<String>,
+    /// The check that was begun last and of which nothing more is known.
+    pub(super) open: Option<String>,
+    /// How many results the last line says there are.
+    pub(super) end: Option<u64>,
+    /// Result lines that were read.
+    pub(super) count: u64,
+    /// The first line that cannot be read, or that there are too many.
+    pub(super) damage: Option<String>,
+}
+
+/// One line. Unknown keys are for people.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Line {
-    check: String,
-    what: String,
-    dtype: String,
+    begin: Option<String>,
+    check: Option<String>,
+    what: Option<String>,
+    dtype: Option<String>,
     max_rel_error: Option<f64>,
     tolerance: Option<f64>,
-    /// The check could not be made, and why.
+    seconds: Option<f64>,
+    first_seconds: Option<f64>,
+    sampled: Option<String>,
+    emulated: Option<String>,
+    passed: bool,
     failed: Option<String>,
-    /// It makes no sense here, and why.
     skipped: Option<String>,
-    /// So many lines were before this one, and no other follows.
+    missing: Option<String>,
     end: Option<u64>,
 }
 
-/// Says what a program of ours came to.
-pub(super) fn judge_results(ended: &Ended) -> Judged {
-    let mut sum = Sum::default();
-    let text = String::from_utf8_lossy(&ended.results);
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        match serde_json::from_str::<Line>(line) {
-            Ok(line) => sum.add(line),
-            Err(error) => {
-                sum.broken = Some(format!("a line of its results cannot be read: {error}"))
+/// Reads all lines.
+pub(super) fn parse_lines(bytes: &[u8]) -> Lines {
+    let mut lines = Lines::default();
+    let pieces = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    for (at, bytes) in pieces.enumerate() {
+        if at == LINES {
+            lines.damage.get_or_insert_with(|| format!("there are more than {LINES} results"));
+            break;
+        }
+        match serde_json::from_slice::<Line>(bytes) {
+            Ok(line) if bytes.len() <= LENGTH => lines.add(line),
+            _ => {
+                lines.damage.get_or_insert_with(|| format!("line {} of its results cannot be read", at + 1));
             }
         }
     }
-    let outcome = match judge_end(ended) {
-        Err(outcome) => outcome,
-        Ok(code) => sum.outcome(code, ended),
-    };
-    Judged { outcome, max_rel_error: sum.max_rel_error, checks: sum.compared }
+    lines
 }
 
-#[derive(Debug, Default)]
-struct Sum {
-    lines: u64,
-    compared: u32,
-    max_rel_error: Option<f64>,
-    wrong: Option<String>,
-    failed: Option<String>,
-    skipped: Option<String>,
-    broken: Option<String>,
-    end: Option<u64>,
-}
-
-impl Sum {
+impl Lines {
     fn add(&mut self, line: Line) {
-        if let Some(end) = line.end {
-            self.end = Some(end);
+        if let Some(name) = line.begin {
+            self.open = Some(name);
             return;
         }
-        self.lines += 1;
-        let name = [line.check, line.what, line.dtype].join(" ");
-        let name = name.trim();
+        if let Some(count) = line.end {
+            self.end = Some(count);
+            self.open = None;
+            return;
+        }
+        let check = line.check.clone().unwrap_or_default();
         if let Some(why) = line.failed {
-            self.failed.get_or_insert_with(|| format!("{name}: {why}"));
+            self.failed.push((check, why));
         } else if let Some(why) = line.skipped {
-            self.skipped.get_or_insert(why);
-        } else if let (Some(error), Some(tolerance)) = (line.max_rel_error, line.tolerance) {
-            self.compared += 1;
-            self.max_rel_error = Some(self.max_rel_error.map_or(error, |max| max.max(error)));
-            if error > tolerance {
-                self.wrong.get_or_insert_with(|| {
-                    format!("{name}: relative error {error:.2e}, {tolerance:.1e} is allowed")
-                });
-            }
+            self.skipped.push((line.check, why));
+        } else if let Some(what) = line.missing {
+            self.missing = Some(what);
+        } else if line.passed {
+            self.passed.push(check);
+        } else if let (Some(what), Some(tolerance)) = (line.what, line.tolerance) {
+            let measured = Measured {
+                dtype: line.dtype,
+                seconds: line.seconds,
+                first_seconds: line.first_seconds,
+                sampled: line.sampled,
+                emulated: line.emulated,
+                ..Measured::new(&check, &what, line.max_rel_error, tolerance)
+            };
+            self.measured.push(measured);
         } else {
-            self.broken = Some(format!("{name}: neither a comparison nor a reason"));
+            // A sign of life.
+            return;
         }
+        self.count += 1;
     }
 
-    fn outcome(&self, code: i32, ended: &Ended) -> Outcome {
-        let cut = |text: &str| text.chars().take(LONGEST).collect::<String>();
-        let failed = |what: &str| Outcome::Failed { code, what: cut(what) };
-        if code != 0 {
-            return failed(&self.failed.clone().unwrap_or_else(|| last_word(ended)));
-        }
-        if let Some(what) = self.failed.as_ref().or(self.broken.as_ref()) {
-            return failed(what);
-        }
-        if self.end != Some(self.lines) {
-            return failed("its results are cut short");
-        }
-        if let Some(what) = &self.wrong {
-            return Outcome::WrongNumbers { what: cut(what) };
-        }
-        match (&self.skipped, self.compared) {
-            (Some(what), 0) => Outcome::Skipped { what: cut(what) },
-            (None, 0) => failed("it compared nothing"),
-            _ => Outcome::Passed,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::isolation::{Captured, End};
-    use proptest::prelude::*;
-    use std::time::Duration;
-
-    fn judged(code: i32, results: &[u8]) -> Judged {
-        judge_results(&Ended {
-            end: End::Code(code),
-            stdout: Captured::default(),
-            stderr: Captured { bytes: b"ValueError: 3\n".to_vec(), total: 14 },
-            results: results.to_vec(),
-            time: Duration::ZERO,
-            peak_bytes: None,
-            left_behind: Vec::new(),
-            stuck: Vec::new(),
-        })
-    }
-
-    const GOOD: &str = r#"{"check":"a","what":"forward","dtype":"float32","max_rel_error":1e-7,"tolerance":1e-5,"seconds":1}"#;
-
-    #[test]
-    fn results_decide_and_only_whole_ones_pass() {
-        let wrong = GOOD.replace("1e-7", "0.5");
-        for (code, results, word, words) in [
-            (0, format!("{GOOD}\n{{\"end\":1}}\n"), "passed", ""),
-            (0, format!("{GOOD}\n{wrong}\n{{\"end\":2}}\n"), "wrong numbers", "a forward float32"),
-            (0, GOOD.to_owned(), "failed", "cut short"),
-            (0, format!("{GOOD}\n{{\"end\":2}}"), "failed", "cut short"),
-            (0, String::new(), "failed", "cut short"),
-            (0, "{\"end\":0}".to_owned(), "failed", "compared nothing"),
-            (0, format!("{GOOD}\n{{\"che"), "failed", "cannot be read"),
-            (0, "{\"check\":\"a\"}\n{\"end\":1}".to_owned(), "failed", "neither"),
-            (0, "{\"skipped\":\"no GPU\"}\n{\"end\":1}".to_owned(), "skipped", "no GPU"),
-            (
-                0,
-                format!("{{\"check\":\"b\",\"failed\":\"no loss\"}}\n{GOOD}\n{{\"end\":2}}"),
-                "failed",
-                "b: no loss",
-            ),
-            (1, format!("{GOOD}\n{{\"end\":1}}"), "failed", "ValueError: 3"),
-        ] {
-            let judged = judged(code, results.as_bytes());
-            assert_eq!(judged.outcome.word(), word, "{results}");
-            assert!(judged.outcome.what().unwrap_or_default().contains(words), "{judged:?}");
-        }
-        let both = judged(0, format!("{GOOD}\n{wrong}\n{{\"end\":2}}\n").as_bytes());
-        assert_eq!((both.checks, both.max_rel_error), (2, Some(0.5)));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_are_too_strange(results in prop::collection::vec(any::<u8>(), 0..400), code in any::<i32>()) {
-            let judged = judged(code, &results);
-            // What was not written by a program of ours never passes.
-            prop_assert!(!judged.outcome.passed());
-        }
+    /// Returns whether anything is known of a check, or of one of its parts.
+    pub(super) fn know(&self, check: &str) -> bool {
+        let of = |name: &str| {
+            name.strip_prefix(check).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ',']))
+        };
+        self.measured.iter().any(|measured| of(&measured.check))
+            || self.passed.iter().any(|name| of(name))
+            || self.failed.iter().any(|(name, _)| of(name))
+            || self.skipped.iter().any(|(name, _)| name.as_deref().is_none_or(of))
     }
 }

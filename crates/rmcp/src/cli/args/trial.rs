@@ -17,7 +17,7 @@ pub(crate) struct Try {
     /// Only these workloads.
     #[arg(long, value_name = "NAME")]
     pub(crate) workload: Vec<String>,
-    /// Workloads of this suite: workloads, integration or installation.
+    /// Workloads of this suite: workloads, integration, installation or probes.
     #[arg(long, value_name = "SUITE", conflicts_with = "workload")]
     pub(crate) suite: Option<String>,
     /// Only as this software computes them: torch, hip, miopen or rocblas.
@@ -53,10 +53,9 @@ pub(crate) struct Try {
     /// Test PyTorch in this Python or environment.
     #[arg(long, value_name = "PYTHON")]
     pub(crate) python: Option<PathBuf>,
-    /// Begin in this folder: with a command behind two dashes, that command is the one test; without, the project's
-    /// integration checks are run.
+    /// The folder in which a command of your own is started; or NAME=DIR, a project that a workload looks into.
     #[arg(long, value_name = "DIR")]
-    pub(crate) project: Option<PathBuf>,
+    pub(crate) project: Vec<String>,
     /// Write the matrix in this form.
     #[arg(long = "as", value_name = "FORM", value_enum)]
     pub(crate) form: Option<Form>,

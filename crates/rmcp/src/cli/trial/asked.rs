@@ -28,7 +28,8 @@ pub(super) struct Asked {
     /// Longest time of one process, in milliseconds.
     pub(super) limit: Option<u64>,
     pub(super) python: Option<PathBuf>,
-    pub(super) project: Option<PathBuf>,
+    /// Folders of projects, as they were written.
+    pub(super) project: Vec<String>,
     /// A command of the user's.
     pub(super) command: Vec<String>,
 }
@@ -64,9 +65,17 @@ impl Asked {
             all: arguments.all,
             limit: arguments.limit.and_then(|limit| u64::try_from(limit.as_millis()).ok()),
             python: absolute(&arguments.python)?,
-            project: absolute(&arguments.project)?,
+            project: arguments.project.clone(),
             command: command.collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl Asked {
+    /// The names by which tests are chosen: of workloads, of a suite, of software.
+    pub(super) fn names(&self) -> Vec<String> {
+        let tools = self.tool.iter().map(|tool| tool.name().to_owned());
+        self.workload.iter().cloned().chain(self.suite.clone()).chain(tools).collect()
     }
 }
 

@@ -1,27 +1,22 @@
 //! What a session works with: the machine, the software that computes, tests and candidates.
 
 use super::asked::Asked;
-use super::kit::{self, Suite};
+use super::kit::Software;
 use crate::cli::Failure;
 use crate::cli::output::Output;
 use crate::cli::simulated_machine::simulated_machine;
-use rmcp::model::{Candidate, Test, Tool, TrialDevice};
+use rmcp::model::{Candidate, Fact, Test, Tool, TrialDevice};
 use rmcp::{Caller, Inspection, Knowledge, diagnose, inspect};
 use rmcp_host::log::KernelLogWatch;
 use rmcp_trial::candidates::{Present, candidates};
 use rmcp_trial::search::Search;
 use rmcp_trial::session::Device;
-use rmcp_trial::workload::{
-    COMMAND, Kit, Programs, Suite as WorkloadSuite, UserCommand, Workload, all,
-};
+use rmcp_trial::workload::{COMMAND, Installed, Programs, UserCommand, tests};
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// Longest time of a user's own command.
 const COMMAND_TIME: Duration = Duration::from_secs(3600);
-
-/// Products of one launch on a simulated card: a tenth of a second or so.
-const SIMULATED_PRODUCTS: u64 = 2_000_000;
 
 /// What a session works with.
 pub(super) struct Bench {
@@ -29,8 +24,8 @@ pub(super) struct Bench {
     tests: Vec<Test>,
     candidates: Vec<Candidate>,
     programs: Box<dyn Programs>,
-    /// Our HIP program, where it is used.
-    suite: Option<Suite>,
+    /// What our own programs are made of, where they are used.
+    software: Option<Software>,
 }
 
 impl Bench {
@@ -50,7 +45,7 @@ impl Bench {
             gfx: gpu.and_then(|gpu| gpu.gfx).map(|gfx| gfx.to_string()),
             simulated: asked.simulate.is_some(),
         };
-        let (tests, programs, suite) = programs(asked, caller, device.gfx.as_deref())?;
+        let (tests, programs, software) = work(asked, caller, device.gfx.as_deref())?;
         let mut tools: Vec<Tool> = tests.iter().map(|test| test.tool).collect();
         tools.dedup();
         let present = Present { tools, interposer: None, policies: Vec::new() };
@@ -58,12 +53,13 @@ impl Bench {
         if !asked.candidate.is_empty() {
             keep_named(&mut candidates, &asked.candidate)?;
         }
-        Ok(Self { device, tests, candidates, programs, suite })
+        Ok(Self { device, tests, candidates, programs, software })
     }
 
     /// Makes what has to be made before anything can run.
     pub(super) fn prepare(&self, output: &Output) -> Result<(), Failure> {
-        self.suite.as_ref().map_or(Ok(()), |suite| suite.make(output))
+        let hip = self.tests.iter().any(|test| test.tool == Tool::Hip);
+        self.software.as_ref().map_or(Ok(()), |software| software.make(hip, output))
     }
 
     pub(super) fn search(&self, asked: &Asked) -> Search<'_> {
@@ -91,60 +87,48 @@ impl Bench {
 }
 
 /// Tests, what runs them, and what has to be made for that.
-type Work = (Vec<Test>, Box<dyn Programs>, Option<Suite>);
+type Work = (Vec<Test>, Box<dyn Programs>, Option<Software>);
 
 /// The tests that were asked for.
-fn programs(asked: &Asked, caller: &Caller, gfx: Option<&str>) -> Result<Work, Failure> {
+fn work(asked: &Asked, caller: &Caller, gfx: Option<&str>) -> Result<Work, Failure> {
     let limit = asked.limit.map(Duration::from_millis);
     if let [program, arguments @ ..] = &asked.command[..] {
+        let folder = asked.project.first().map(std::path::absolute).transpose();
         let command = UserCommand {
             program: program.clone(),
             arguments: arguments.to_vec(),
-            folder: asked.project.clone(),
+            folder: folder.map_err(Failure::usage)?,
             wall: limit.unwrap_or(COMMAND_TIME),
         };
         let test = Test { workload: COMMAND.to_owned(), tool: Tool::Command };
         return Ok((vec![test], Box::new(command), None));
     }
-    let suite = kit::hipcc(caller).map(|hipcc| kit::suite(caller, &hipcc, gfx)).transpose()?;
-    let kit = Kit {
-        hip: suite.as_ref().map(|suite| suite.program.clone()),
-        miopen: kit::miopen(),
-        rocblas: kit::rocblas(),
-        torch: None,
-        products: asked.simulate.is_some().then_some(SIMULATED_PRODUCTS),
-        // A simulated driver writes to a file of our own.
-        kernel_log: asked.simulate.is_some() || KernelLogWatch::live().value().is_some(),
-        workloads: workloads(asked)?,
-        limit,
-    };
-    let mut tests = kit.tests();
-    tests.retain(|test| asked.tool.is_empty() || asked.tool.contains(&test.tool));
-    if tests.is_empty() {
+    let software = Software::look(asked, caller, gfx)?;
+    let tests = tests(&software.kit, &asked.names())
+        .map_err(|error| Failure::usage(error).hint("rmcp try --dry-run shows what there is"))?;
+    let can_be_run = tests.iter().any(|test| software.kit.lacks(test.tool).is_none());
+    if !can_be_run {
         return Err(Failure::could_not_check("there is nothing here that could compute the tests")
             .hint("install hipcc, or name a Python with PyTorch: --python ~/venv; or try a command of your own: rmcp try -- CMD"));
     }
-    let suite = suite.filter(|_| tests.iter().any(|test| test.tool == Tool::Hip));
-    Ok((tests, Box::new(kit), suite))
+    let installed = Installed {
+        kit: software.kit.clone(),
+        kernel_log_unreadable: kernel_log_unreadable(asked),
+        limit,
+    };
+    Ok((tests, Box::new(installed), Some(software)))
 }
 
-/// The workloads that were asked for.
-fn workloads(asked: &Asked) -> Result<Vec<Workload>, Failure> {
-    let known = |what: &str, named: &str, all: Vec<&str>| match all.contains(&named) {
-        true => Ok(()),
-        false => Err(Failure::usage(format!("there is no {what} `{named}`"))
-            .hint(format!("there are: {}", all.join(", ")))),
-    };
-    for named in &asked.workload {
-        known("workload", named, all().iter().map(|one| one.name.as_str()).collect())?;
+/// Why nobody could see what the kernel says; none where that can be read. A simulated driver writes to a file of our own.
+fn kernel_log_unreadable(asked: &Asked) -> Option<String> {
+    if asked.simulate.is_some() {
+        return None;
     }
-    let suite = asked.suite.as_deref().unwrap_or(WorkloadSuite::Workloads.name());
-    known("suite", suite, WorkloadSuite::ALL.map(WorkloadSuite::name).to_vec())?;
-    let wanted = |one: &&Workload| match &asked.workload[..] {
-        [] => one.suite.name() == suite,
-        names => names.contains(&one.name),
-    };
-    Ok(all().iter().filter(wanted).cloned().collect())
+    match KernelLogWatch::live() {
+        Fact::Known { .. } => None,
+        Fact::Absent => Some("there is no /dev/kmsg".to_owned()),
+        Fact::Unreadable { why } => Some(format!("{why}; root can, or sysctl kernel.dmesg_restrict=0")),
+    }
 }
 
 /// Keeps the candidates of these ids, and the machine as it is.

@@ -1,9 +1,11 @@
 //! Finds the software that can compute workloads on this machine, and makes ours.
 
+use super::asked::Asked;
 use crate::cli::Failure;
 use crate::cli::output::Output;
-use rmcp::Caller;
-use rmcp_trial::workload::HIP_SOURCES;
+use rmcp::{Caller, Inspection, inspect};
+use rmcp_trial::workload::{Kit, compile, sources};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,16 +21,101 @@ const HIPCC: &str = "/opt/rocm/bin/hipcc";
 /// Targets of our HIP program besides the card's own: those of the overrides that people set.
 const TARGETS: [&str; 2] = ["gfx1010", "gfx1030"];
 
-pub(super) fn miopen() -> Option<PathBuf> {
-    first(&MIOPEN)
+/// The software there is, and our own programs, which may have to be made first.
+#[derive(Debug)]
+pub(super) struct Software {
+    /// What is there once all is made.
+    pub(super) kit: Kit,
+    hipcc: Option<PathBuf>,
+    targets: Vec<String>,
 }
 
-pub(super) fn rocblas() -> Option<PathBuf> {
-    first(&ROCBLAS)
+impl Software {
+    /// Looks what there is. Nothing is made or started.
+    pub(super) fn look(asked: &Asked, caller: &Caller, gfx: Option<&str>) -> Result<Self, Failure> {
+        let cache = rmcp::cache_folder(caller).ok_or_else(|| {
+            Failure::could_not_check("there is no home folder to keep programs in")
+                .hint("set HOME, or XDG_CACHE_HOME")
+        })?;
+        let mut targets: Vec<String> = TARGETS.map(str::to_owned).to_vec();
+        targets.extend(gfx.filter(|gfx| !TARGETS.contains(gfx)).map(str::to_owned));
+        let hipcc = hipcc(caller);
+        let mut hash = blake3::Hasher::new();
+        for (path, text) in sources() {
+            hash.update(path.as_bytes()).update(text.as_bytes());
+        }
+        hash.update(targets.join(" ").as_bytes());
+        if let Some(hipcc) = &hipcc {
+            // Another version of the compiler has another time.
+            let changed = hipcc.metadata().and_then(|file| file.modified());
+            hash.update(format!("{hipcc:?} {changed:?}").as_bytes());
+        }
+        let folder = cache.join("try").join(&hash.finalize().to_hex()[..16]);
+        let (python, torch) = python(asked, caller)?;
+        let kit = Kit {
+            hip: hipcc.as_ref().map(|_| folder.join("suite")),
+            sources: folder,
+            python,
+            torch,
+            miopen_driver: first(&MIOPEN),
+            rocblas_bench: first(&ROCBLAS),
+            projects: projects(asked),
+            empty_cache: None,
+            claimed: caller.variable("ROCM_PATH").map(PathBuf::from),
+            simulated: asked.simulate.is_some(),
+        };
+        Ok(Self { kit, hipcc, targets })
+    }
+
+    /// Writes our programs down and compiles what has to be, where that is not done yet. `hip` says whether the HIP program
+    /// is used.
+    #[expect(clippy::disallowed_methods, reason = "the user's compiler, and a folder of our own")]
+    pub(super) fn make(&self, hip: bool, output: &Output) -> Result<(), Failure> {
+        let folder = &self.kit.sources;
+        let wrong = |error: std::io::Error| {
+            Failure::could_not_check(format!("{}: {error}", folder.display()))
+        };
+        for (path, text) in sources() {
+            let path = folder.join(path);
+            if !path.is_file() {
+                std::fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(wrong)?;
+                // Beside its place first: it is there whole or not at all.
+                let unfinished = path.with_extension("unfinished");
+                std::fs::write(&unfinished, text).map_err(wrong)?;
+                std::fs::rename(unfinished, path).map_err(wrong)?;
+            }
+        }
+        match (&self.hipcc, &self.kit.hip) {
+            (Some(hipcc), Some(program)) if hip && !program.is_file() => {
+                output.note("compiling the HIP program, once: about 10 seconds");
+                self.compile(hipcc, program)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the user's compiler")]
+    fn compile(&self, hipcc: &Path, program: &Path) -> Result<(), Failure> {
+        let hint = "without HIP programs: rmcp try --tool torch";
+        let name = hipcc.display();
+        let unfinished = program.with_extension("unfinished");
+        let targets: Vec<&str> = self.targets.iter().map(String::as_str).collect();
+        let asked = compile(hipcc, &self.kit.sources, &targets, &unfinished);
+        let result = Command::new(&asked.program)
+            .args(&asked.arguments)
+            .output()
+            .map_err(|error| Failure::could_not_check(format!("{name}: {error}")).hint(hint))?;
+        if !result.status.success() {
+            let said = String::from_utf8_lossy(&result.stderr);
+            let first = said.lines().find(|line| line.contains("error")).unwrap_or_default();
+            return Err(Failure::could_not_check(format!("{name} failed: {first}")).hint(hint));
+        }
+        std::fs::rename(unfinished, program).map_err(Failure::could_not_check)
+    }
 }
 
 /// The compiler for HIP.
-pub(super) fn hipcc(caller: &Caller) -> Option<PathBuf> {
+fn hipcc(caller: &Caller) -> Option<PathBuf> {
     let path = caller.variable("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(path).map(|folder| folder.join("hipcc"));
     on_path.chain([PathBuf::from(HIPCC)]).find(|file| file.is_file())
@@ -38,67 +125,28 @@ fn first(paths: &[&str]) -> Option<PathBuf> {
     paths.iter().map(PathBuf::from).find(|path| path.is_file())
 }
 
-/// Where our HIP program is, or will be: in the user's cache, by what it is made of.
-pub(super) fn suite(caller: &Caller, hipcc: &Path, gfx: Option<&str>) -> Result<Suite, Failure> {
-    let cache = rmcp::cache_folder(caller).ok_or_else(|| {
-        Failure::could_not_check("there is no home folder to keep compiled programs in")
-            .hint("set HOME, or XDG_CACHE_HOME")
-    })?;
-    let mut targets: Vec<String> = TARGETS.map(str::to_owned).to_vec();
-    targets.extend(gfx.filter(|gfx| !TARGETS.contains(gfx)).map(str::to_owned));
-    let mut hash = blake3::Hasher::new();
-    for (name, text) in HIP_SOURCES {
-        hash.update(name.as_bytes()).update(text.as_bytes());
-    }
-    hash.update(targets.join(" ").as_bytes()).update(hipcc.as_os_str().as_encoded_bytes());
-    // Another version of the compiler has another time.
-    let changed = hipcc.metadata().and_then(|file| file.modified());
-    hash.update(format!("{changed:?}").as_bytes());
-    let folder = cache.join("hip").join(&hash.finalize().to_hex()[..16]);
-    Ok(Suite { hipcc: hipcc.to_owned(), targets, program: folder.join("suite") })
+/// The Python that was named, or the first in sight with PyTorch, or the active one; and whether it has PyTorch.
+fn python(asked: &Asked, caller: &Caller) -> Result<(Option<PathBuf>, bool), Failure> {
+    let named: Vec<String> =
+        asked.python.iter().map(|python| python.display().to_string()).collect();
+    let what = Inspection { root: None, pythons: &named, caller: caller.clone() };
+    let facts = inspect(&what).map_err(Failure::could_not_check)?;
+    let has_torch = |environment: &rmcp::model::PythonEnv| environment.package("torch").is_some();
+    let found = match named.is_empty() {
+        // What is named stands first.
+        false => facts.python.first(),
+        true => facts
+            .python
+            .iter()
+            .find(|one| has_torch(one))
+            .or_else(|| facts.python.iter().find(|one| one.active)),
+    };
+    let program = found.map(|environment| Path::new(&environment.prefix).join("bin/python3"));
+    Ok((program.filter(|program| program.is_file()), found.is_some_and(has_torch)))
 }
 
-/// Our HIP program.
-#[derive(Debug)]
-pub(super) struct Suite {
-    hipcc: PathBuf,
-    targets: Vec<String>,
-    pub(super) program: PathBuf,
-}
-
-impl Suite {
-    /// Compiles it where it is not there yet.
-    #[expect(clippy::disallowed_methods, reason = "the user's compiler, and a folder of our own")]
-    pub(super) fn make(&self, output: &Output) -> Result<(), Failure> {
-        if self.program.is_file() {
-            return Ok(());
-        }
-        output.note("compiling the HIP programs, once: about 10 seconds");
-        let folder = self.program.parent().unwrap_or(Path::new("/"));
-        let wrong = |what: String| {
-            Failure::could_not_check(what).hint("without HIP programs: rmcp try --tool torch")
-        };
-        let io = |error: std::io::Error| wrong(format!("{}: {error}", folder.display()));
-        std::fs::create_dir_all(folder).map_err(io)?;
-        // Beside its place first: it is there whole or not at all.
-        let work = tempfile::tempdir_in(folder).map_err(io)?;
-        for (path, text) in HIP_SOURCES {
-            let name = Path::new(path).file_name().unwrap_or_default();
-            std::fs::write(work.path().join(name), text).map_err(io)?;
-        }
-        let made = work.path().join("suite");
-        let result = Command::new(&self.hipcc)
-            .args(self.targets.iter().map(|target| format!("--offload-arch={target}")))
-            .args(["-O3", "-std=c++17", "-o"])
-            .arg(&made)
-            .arg(work.path().join("suite.hip"))
-            .output()
-            .map_err(|error| wrong(format!("{}: {error}", self.hipcc.display())))?;
-        if !result.status.success() {
-            let said = String::from_utf8_lossy(&result.stderr);
-            let first = said.lines().find(|line| line.contains("error")).unwrap_or_default();
-            return Err(wrong(format!("{} failed: {first}", self.hipcc.display())));
-        }
-        std::fs::rename(made, &self.program).map_err(io)
-    }
+/// Projects of the user, by the names that workloads have for them: `NAME=DIR`.
+fn projects(asked: &Asked) -> BTreeMap<String, PathBuf> {
+    let named = asked.project.iter().filter_map(|project| project.split_once('='));
+    named.map(|(name, folder)| (name.to_owned(), PathBuf::from(folder))).collect()
 }

@@ -1,0 +1,239 @@
+//! How each software is asked to compute a workload, under the knobs of a candidate. Pure.
+
+use super::kit::Kit;
+use super::schema::Workload;
+use super::{hip, miopen, rocblas, shipped};
+use crate::isolation::Invocation;
+use rmcp_model::{Knob, Outcome, Tool};
+use std::path::Path;
+
+/// Variables of our own: what the programs of `workloads/torch` are told.
+const WORKLOAD: &str = "RMCP_WORKLOAD";
+const DEVICE: &str = "RMCP_DEVICE";
+const TORCH: &str = "RMCP_TORCH";
+const PROJECT: &str = "RMCP_PROJECT";
+const CLAIMED: &str = "RMCP_CLAIMED";
+
+/// Returns the processes that compute a workload, one after the other; each has the variable
+/// [`RESULTS`](crate::isolation::RESULTS) set by whoever starts it.
+///
+/// # Errors
+/// It makes no sense here: the outcome says why.
+pub fn commands(
+    workload: &Workload,
+    tool: Tool,
+    kit: &Kit,
+    knobs: &[Knob],
+) -> Result<Vec<Invocation>, Outcome> {
+    let skipped = |what: &str| Err(Outcome::Skipped { what: what.to_owned() });
+    if !workload.is_for(tool) {
+        return skipped(&format!("{} is not computed by {tool}", workload.name));
+    }
+    if let Some(what) = kit.lacks(tool) {
+        return skipped(what);
+    }
+    let project = match &workload.project {
+        Some(name) => match kit.projects.get(name) {
+            Some(folder) => Some(folder),
+            None => return skipped(&format!("no folder is given for the project {name}")),
+        },
+        None => None,
+    };
+    let mut invocations = match tool {
+        Tool::Torch | Tool::Machine => vec![python(workload, kit)],
+        Tool::Hip => vec![hip::invocation(workload, kit, path(kit.hip.as_deref()))],
+        Tool::Miopen => miopen::invocations(workload, path(kit.miopen_driver.as_deref())),
+        Tool::Rocblas => rocblas::invocations(workload, path(kit.rocblas_bench.as_deref())),
+        Tool::Command => Vec::new(),
+    };
+    let mut more = Vec::new();
+    if let Some(folder) = project {
+        more.push((PROJECT.to_owned(), folder.to_string_lossy().into_owned()));
+    }
+    if let Some(folder) = &kit.claimed {
+        more.push((CLAIMED.to_owned(), folder.to_string_lossy().into_owned()));
+    }
+    let unset = apply(knobs, tool, kit, &mut more)?;
+    for invocation in &mut invocations {
+        // A candidate's variable stands against one of ours.
+        invocation.set.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
+        invocation.set.extend(more.iter().cloned());
+        invocation.unset.clone_from(&unset);
+    }
+    Ok(invocations)
+}
+
+fn path(path: Option<&Path>) -> &Path {
+    path.unwrap_or(Path::new(""))
+}
+
+fn python(workload: &Workload, kit: &Kit) -> Invocation {
+    let json = kit.sources.join(shipped::json_path(&workload.name));
+    Invocation {
+        program: path(kit.python.as_deref()).to_owned(),
+        // Nothing is written beside the sources.
+        arguments: vec!["-B".into(), kit.sources.join("torch/run.py").into()],
+        set: vec![(WORKLOAD.to_owned(), json.to_string_lossy().into_owned())],
+        ..Invocation::default()
+    }
+}
+
+/// Adds what knobs set, and returns what they unset. The last knob for a variable decides.
+fn apply(
+    knobs: &[Knob],
+    tool: Tool,
+    kit: &Kit,
+    set: &mut Vec<(String, String)>,
+) -> Result<Vec<String>, Outcome> {
+    let skipped = |what: &str| Outcome::Skipped { what: what.to_owned() };
+    let mut unset: Vec<String> = Vec::new();
+    let mut settings = serde_json::Map::new();
+    for knob in knobs {
+        match knob {
+            Knob::Set { name, value } => put(set, &mut unset, name, value),
+            Knob::Unset { name } => {
+                set.retain(|(other, _)| other != name);
+                if !unset.contains(name) {
+                    unset.push(name.clone());
+                }
+            }
+            Knob::Torch { name, value } if tool == Tool::Torch => {
+                settings.insert(name.clone(), value.clone().into());
+            }
+            Knob::Torch { .. } => return Err(skipped("it is a setting of PyTorch")),
+            Knob::Processor if tool == Tool::Torch => put(set, &mut unset, DEVICE, "cpu"),
+            Knob::Processor => return Err(skipped("only PyTorch also computes on the processor")),
+            Knob::EmptyCache if matches!(tool, Tool::Torch | Tool::Miopen) => {
+                let folder = kit.empty_cache.as_deref();
+                let folder = folder.ok_or_else(|| skipped("no empty folder is given"))?;
+                let folder = folder.to_string_lossy();
+                for name in ["MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"] {
+                    put(set, &mut unset, name, &folder);
+                }
+            }
+            Knob::EmptyCache => return Err(skipped("only MIOpen keeps such a cache")),
+        }
+    }
+    if !settings.is_empty() {
+        let text = serde_json::Value::Object(settings).to_string();
+        put(set, &mut unset, TORCH, &text);
+    }
+    Ok(unset)
+}
+
+fn put(set: &mut Vec<(String, String)>, unset: &mut Vec<String>, name: &str, value: &str) {
+    set.retain(|(other, _)| other != name);
+    unset.retain(|other| other != name);
+    set.push((name.to_owned(), value.to_owned()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::workload;
+    use super::*;
+
+    fn kit() -> Kit {
+        Kit {
+            sources: "/s".into(),
+            python: Some("python3".into()),
+            torch: true,
+            hip: Some("suite".into()),
+            miopen_driver: Some("driver".into()),
+            rocblas_bench: Some("bench".into()),
+            empty_cache: Some("/e".into()),
+            ..Kit::default()
+        }
+    }
+
+    fn of(name: &str, tool: Tool, knobs: &[Knob]) -> Result<Vec<Invocation>, Outcome> {
+        commands(workload(name).unwrap(), tool, &kit(), knobs)
+    }
+
+    fn line(invocation: &Invocation) -> String {
+        let words: Vec<_> =
+            invocation.arguments.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn knobs_become_variables() {
+        let set = |name: &str, value: &str| Knob::Set { name: name.into(), value: value.into() };
+        let knobs = [
+            set("A", "1"),
+            Knob::Unset { name: "B".into() },
+            set("A", "2"),
+            set("C", "3"),
+            Knob::Unset { name: "C".into() },
+            Knob::Torch { name: "backends.cudnn.enabled".into(), value: "False".into() },
+            Knob::Processor,
+            Knob::EmptyCache,
+        ];
+        let [found] = &of("basic", Tool::Torch, &knobs).unwrap()[..] else { panic!("one") };
+        let text = |name: &str| {
+            found.set.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        };
+        assert_eq!(text("A"), Some("2"));
+        assert_eq!(text("C"), None);
+        assert_eq!(found.unset, ["B", "C"]);
+        assert_eq!(text(TORCH), Some(r#"{"backends.cudnn.enabled":"False"}"#));
+        assert_eq!(text(DEVICE), Some("cpu"));
+        assert_eq!(text("MIOPEN_USER_DB_PATH"), Some("/e"));
+        assert_eq!(text(WORKLOAD), Some("/s/json/basic.json"));
+        assert_eq!(line(found), "-B /s/torch/run.py");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_skipped_and_says_why() {
+        let torch = Knob::Torch { name: "a".into(), value: "b".into() };
+        for (name, tool, knobs, words) in [
+            ("basic", Tool::Hip, vec![Knob::Processor], "only PyTorch"),
+            ("basic", Tool::Hip, vec![torch], "a setting of PyTorch"),
+            ("basic", Tool::Hip, vec![Knob::EmptyCache], "only MIOpen"),
+            ("basic", Tool::Miopen, vec![], "basic is not computed by miopen"),
+            ("integration-eeg-project", Tool::Machine, vec![], "no folder is given for the project eeg"),
+        ] {
+            let outcome = of(name, tool, &knobs).unwrap_err();
+            assert!(outcome.what().unwrap().contains(words), "{outcome:?}");
+            assert!(!outcome.ran(), "{outcome:?}");
+        }
+        let none = commands(workload("basic").unwrap(), Tool::Torch, &Kit::default(), &[]);
+        assert_eq!(none.unwrap_err().what(), Some("PyTorch is not installed"));
+    }
+
+    #[test]
+    fn convolutions_are_the_drivers_arguments() {
+        let found = of("convolutions", Tool::Miopen, &[]).unwrap();
+        // Five shapes, two types, three directions.
+        assert_eq!(found.len(), 30);
+        assert_eq!(
+            line(&found[0]),
+            "conv -n 4 -c 16 -H 64 -W 64 -k 32 -y 3 -x 3 -p 1 -q 1 -u 1 -v 1 -g 1 -F 1 -V 1 -t 0 -i 1"
+        );
+        let all: Vec<String> = found.iter().map(line).collect();
+        assert!(all.iter().any(|line| line.contains("convfp16") && line.contains("-g 32 -F 4")));
+        assert!(all.iter().any(|line| line.contains("-c 64 -H 16 -W 16 -k 32 -y 4 -x 4 -p 1 -q 1 -u 2 -v 2 -g 1 -m trans")));
+        let signal = of("eeg-reshaping", Tool::Miopen, &[]).unwrap();
+        let one_row = "-n 16 -c 32 -H 1 -W 256 -k 64 -y 1 -x 16 -p 0 -q 8";
+        assert!(signal.iter().any(|found| line(found).contains(one_row)));
+    }
+
+    #[test]
+    fn products_are_rocblas_benchs_arguments() {
+        let found = of("training", Tool::Rocblas, &[]).unwrap();
+        assert_eq!(found.len(), 3);
+        assert!(line(&found[0]).contains("-r f32_r") && line(&found[0]).contains("-m 32 -n 256 -k 784"));
+    }
+
+    #[test]
+    fn the_suite_reads_checks_as_arguments() {
+        let found = of("convolutions", Tool::Hip, &[]).unwrap();
+        let first = "name=3x3;operation=conv2d;input=4,16,64,64;weight=32,16,3,3;stride=1,1;padding=1,1;groups=1;dtypes=float32:1e-4,float16:4e-3;gradients=1";
+        assert_eq!(found[0].arguments[0], first);
+        let simulated = Kit { simulated: true, ..kit() };
+        let found = commands(workload("eeg-reshaping").unwrap(), Tool::Hip, &simulated, &[]).unwrap();
+        assert!(found[0].arguments[0].to_string_lossy().starts_with("budget="));
+        let text = line(&found[0]);
+        assert!(text.contains("input=16,32,1,256;weight=64,32,1,16;stride=1,1;padding=0,8"), "{text}");
+        assert!(text.contains("steps=v16,64,1024+p0,2,1+v16,32,32,64"), "{text}");
+    }
+}
