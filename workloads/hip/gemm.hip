@@ -182,17 +182,15 @@ void gemm_blocked() {
     }
 }
 
-constexpr Shape large{256, 256, 256};
-
-/// The measure of speed.
-void gemm_256() { tiled_case<float, float, float, float>("gemm_256", large, true); }
-
-void gemm_256_blocked() {
+/// The speed's measure, by name or with all: one tile in LDS, and tiles in registers.
+void gemm_256() {
+    const Shape s{256, 256, 256};
+    tiled_case<float, float, float, float>("gemm_256", s, true);
     const auto a = real<float>(256 * 256, 7), b = real<float>(256 * 256, 8);
     Buffer<float> left(a), right(b), out(256 * 256);
-    blocked<<<dim3(4, 4), 256>>>(left.get(), right.get(), out.get(), large.m, large.n, large.k);
-    const auto [want, magnitude] = multiply(large, a, b);
-    near("gemm_256_blocked", "real " + large.text(), out.download(), want, large.k, magnitude);
+    blocked<<<dim3(4, 4), 256>>>(left.get(), right.get(), out.get(), s.m, s.n, s.k);
+    const auto [want, magnitude] = multiply(s, a, b);
+    near("gemm_256", "blocked real 256x256x256", out.download(), want, s.k, magnitude);
 }
 
 // ---- packed halves ----------------------------------------------------------------------------------------------------
@@ -223,19 +221,6 @@ __device__ unsigned dot_unsigned_bytes(unsigned a, unsigned b, unsigned sum) {
     return sum;
 #endif
 }
-/// The sum of the products of both halves, added to `sum` in float.
-__device__ float dot_halves(__half2 a, __half2 b, float sum) {
-#if HAS_DOT
-    typedef _Float16 Pair __attribute__((ext_vector_type(2)));
-    Pair left, right;
-    __builtin_memcpy(&left, &a, 4);
-    __builtin_memcpy(&right, &b, 4);
-    return __builtin_amdgcn_fdot2(left, right, sum, false);
-#else
-    return __low2float(a) * __low2float(b) + (__high2float(a) * __high2float(b) + sum);
-#endif
-}
-
 template <class Word, class Sum, class Dot> __global__ void dot_rows(Dot dot, const Word *a, const Word *b, Sum *c, int m, int n, int words) {
     const int column = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y;
     if (column >= n || row >= m) return;
@@ -329,7 +314,6 @@ int main(int argc, char **argv) {
                        {"gemm_f16_dot", gemm_f16_dot},
                        {"gemm_i8", gemm_i8},
                        {"gemm_blocked", gemm_blocked},
-                       {"gemm_256", gemm_256},
-                       {"gemm_256_blocked", gemm_256_blocked}},
+                       {"gemm_256", gemm_256}},
                       {{"reference_agrees_with_a_product_by_hand", reference_agrees_with_a_product_by_hand}});
 }

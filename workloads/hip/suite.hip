@@ -1,381 +1,591 @@
-//! The arithmetic of the workloads that `rmcp try` runs: one check for each process, with its shape on the command line.
+//! The arithmetic of workloads on a card without PyTorch: layers of given shapes and their gradients, compared with the host in double.
 //!
-//! Usage: suite OPERATION name=NAME roundoff=U [KEY=VALUE...]; operations and keys are in `operations` below. A line of
-//! JSON for each comparison goes to the file that RMCP_RESULTS names (standard output where it names none), and
-//! {"end": N} when all are made. Every result is compared with the host's in double. Where a launch has more products
-//! than products=N allows (for a simulated card, which computes some ten million a second), every n-th output is
-//! computed; the line says so ("sampled": n).
+//! Every result is a sum of products of two inputs, and is described once (`terms_of`): the kernel adds its terms in float on the card, the
+//! host in double. Bound on a simulated card: `budget=` multiply-adds for each result, by computing evenly spread elements
+//! of it; the line then says how many. The host always looks at no more than it can afford.
 //!
-//! The error is the largest |got - want|, divided by the largest |want|. What is allowed grows with the root of the number
-//! of products in a sum: 4 U sqrt(n), and 16 U at least. Source: Higham, "Accuracy and Stability of Numerical Algorithms",
-//! 2.8: rounding errors add up as a random walk does. Exit codes as in check.h: 0 also where numbers
-//! are wrong, which is for whoever reads the lines to say.
-
-#include "check.h"
+//! Convolutions find their tensors through a block whose address comes as a number, as libraries hand their arguments on: the
+//! compiler cannot know in which memory it lies. Products of halves use dot products where the target has them. A card that runs
+//! code of a newer target fails in one or the other.
 #include "dot.h"
+#include "suite.h"
+
+#include <hip/hip_fp16.h>
 
 #include <chrono>
-#include <hip/hip_fp16.h>
-#include <map>
+#include <fstream>
+#include <set>
 
 namespace {
 
-/// Outputs that the host computes too.
-constexpr size_t compared = 3000;
+using check::Buffer;
+using check::f16;
+using check::Random;
+using check::value_of;
+using suite::Bound;
+using suite::Request;
 
-// ---- arguments and results ----------------------------------------------------------------------------------------------
+suite::Results *results;
+double budget = 1e12;
+double most_memory = 1e18;
+constexpr double host_budget = 1.5e7;
+constexpr int block = 128;
 
-class Arguments {
-  public:
-    Arguments(int count, char **words) {
-        for (int i = 2; i < count; ++i) {
-            const std::string word = words[i];
-            const size_t at = word.find('=');
-            if (at == std::string::npos) wrong(word);
-            values[word.substr(0, at)] = word.substr(at + 1);
-        }
-    }
-    int number(const std::string &key, int otherwise) const {
-        const auto found = values.find(key);
-        return found == values.end() ? otherwise : std::atoi(found->second.c_str());
-    }
-    int number(const std::string &key) const {
-        if (!values.count(key)) wrong(key + "=");
-        return number(key, 0);
-    }
-    std::string text(const std::string &key, const std::string &otherwise = "") const {
-        const auto found = values.find(key);
-        return found == values.end() ? otherwise : found->second;
-    }
+__device__ float as_float(float x) { return x; }
+__device__ float as_float(__half x) { return __half2float(x); }
+__device__ void store(float *to, float x) { *to = x; }
+__device__ void store(__half *to, float x) { *to = __float2half(x); }
 
-  private:
-    [[noreturn]] static void wrong(const std::string &word) {
-        std::fprintf(stderr, "suite: wrong or missing argument: %s\n", word.c_str());
-        std::exit(3);
-    }
-    std::map<std::string, std::string> values;
-};
+/// Random numbers in [-scale, scale) that a half holds exactly: one reference serves both types.
+std::vector<double> numbers(int64_t count, uint64_t seed, double scale = 1) {
+    Random random(seed);
+    std::vector<double> out(count);
+    for (double &x : out) x = value_of(check::half_of(random.real(-scale, scale)));
+    return out;
+}
+template <class T> std::vector<T> typed(const std::vector<double> &from) {
+    size_t at = 0;
+    return check::fill<T>(from.size(), [&] { return from[at++]; });
+}
 
-/// Where lines go.
-class Results {
-  public:
-    /// Products of one launch.
-    const double affordable;
-
-    explicit Results(const Arguments &arguments)
-        : affordable(std::atof(arguments.text("products", "1e15").c_str())), name(arguments.text("name")),
-          roundoff(std::atof(arguments.text("roundoff").c_str())) {
-        const char *path = std::getenv("RMCP_RESULTS");
-        file = path ? std::fopen(path, "a") : stdout;
-        if (!file) {
-            std::perror(path);
-            std::exit(3);
-        }
-    }
-    void add(const char *what, const std::string &dtype, double error, double terms, double seconds, size_t sampled) {
-        const double tolerance = std::max(16.0, 4 * std::sqrt(terms)) * roundoff;
-        // JSON has no infinity and no NaN; a number beyond every tolerance says as much.
-        if (!(error < 1e30)) error = 1e30;
-        std::fprintf(file, "{\"check\": \"%s\", \"what\": \"%s\", \"dtype\": \"%s\", \"max_rel_error\": %.6g, \"tolerance\": %.6g, "
-                     "\"seconds\": %.4f", name.c_str(), what, dtype.c_str(), error, tolerance, seconds);
-        if (sampled > 1) std::fprintf(file, ", \"sampled\": %zu", sampled);
-        std::fprintf(file, "}\n");
-        std::fflush(file);
-        ++lines;
-    }
-    void end() {
-        std::fprintf(file, "{\"end\": %d}\n", lines);
-        std::fflush(file);
-    }
-
-  private:
-    std::string name;
-    double roundoff;
-    FILE *file;
-    int lines = 0;
-};
-
-/// Every n-th of so many outputs, of which each takes so many products; `outputs` of them.
+/// Which elements of a result are computed, and which the host looks at: all, or evenly spread ones.
 struct Sample {
-    size_t every, outputs;
-    Sample(size_t all, double products_of_one, double affordable) {
-        every = std::max<size_t>(1, static_cast<size_t>(std::ceil(all * products_of_one / affordable)));
-        // No divisor of a width or a number of channels: the sample goes through all of them.
-        while (every > 1 && (every % 2 == 0 || every % 3 == 0)) ++every;
-        outputs = (all + every - 1) / every;
-    }
+    Sample(int64_t all, double cost, double limit) : count(std::max<int64_t>(1, std::min<int64_t>(all, limit / std::max(cost, 1.0)))), all(all) {}
+    __host__ __device__ int64_t at(int64_t i) const { return count == all ? i : i * (all / count) + i * (all % count) / count; }
+    int64_t count, all;
+    std::string text() const { return count == all ? "" : std::to_string(count) + " of " + std::to_string(all) + " elements"; }
 };
 
-/// Error of a sample of outputs against the host's.
-template <class Want> double error_of(const std::vector<float> &got, const Sample &sample, Want want) {
-    double error = 0, scale = 0;
-    const size_t step = std::max<size_t>(1, got.size() / compared);
-    for (size_t i = 0; i < got.size(); i += step) {
-        const double expected = want(i * sample.every);
-        scale = std::max(scale, std::fabs(expected));
-        const double difference = std::fabs(got[i] - expected);
-        error = std::isnan(difference) ? INFINITY : std::max(error, difference);
-    }
-    return scale > 0 ? error / scale : error;
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-double seconds_of(const std::function<void()> &work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    check::finish();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+// ---- convolutions -----------------------------------------------------------------------------------------------------
 
-// ---- numbers: float, and half with the instruction for pairs where the target has it ------------------------------------
-
-template <class T> struct Number;
-template <> struct Number<float> {
-    using Host = float;
-    static constexpr const char *name = "float32";
-};
-template <> struct Number<__half> {
-    using Host = check::f16;
-    static constexpr const char *name = "float16";
-};
-
-__device__ inline float multiply_add(float a, float b, float sum) { return fmaf(a, b, sum); }
-__device__ inline float multiply_add(__half a, __half b, float sum) {
-#if HAS_DOT
-    typedef _Float16 pair __attribute__((ext_vector_type(2)));
-    return __builtin_amdgcn_fdot2(pair{static_cast<_Float16>(a), 0}, pair{static_cast<_Float16>(b), 0}, sum, false);
-#else
-    return fmaf(__half2float(a), __half2float(b), sum);
-#endif
-}
-
-template <class T> struct Operands {
-    std::vector<double> a, b;
-    check::Buffer<typename Number<T>::Host> device_a, device_b;
-
-    static std::vector<typename Number<T>::Host> values(size_t count, uint64_t seed, std::vector<double> &exact) {
-        check::Random random(seed);
-        auto made = check::fill<typename Number<T>::Host>(count, [&] { return random.real(-1, 1); });
-        exact.resize(count);
-        for (size_t i = 0; i < count; ++i) exact[i] = check::value_of(made[i]);
-        return made;
-    }
-    Operands(size_t count_a, size_t count_b)
-        : device_a(values(count_a, 1, a)), device_b(values(count_b, 2, b)) {}
-    const T *pointer_a() { return device_a.template as<T>(); }
-    const T *pointer_b() { return device_b.template as<T>(); }
-};
-
-// ---- convolution ---------------------------------------------------------------------------------------------------------
-
+/// A convolution, its input gradient (which is also the transposed convolution) or its weight gradient.
 struct Convolution {
-    int n, c, h, w, k, r, s, stride, padding, groups, p, q;
-};
+    int n, c, h, w, k, r, s, down, along, top, left, groups, oh, ow;
+    enum Kind { forward, input_gradient, weight_gradient } kind;
 
-/// One output of the forward pass, from any kind of operands.
-template <class Sum, class A, class B, class Multiply>
-__host__ __device__ Sum forward(const Convolution &v, const A *x, const B *weight, size_t at, Multiply multiply) {
-    const int column = at % v.q, row = at / v.q % v.p, k = at / v.q / v.p % v.k, n = at / v.q / v.p / v.k;
-    const int of_group = v.c / v.groups, first = k / (v.k / v.groups) * of_group;
-    Sum sum = 0;
-    for (int c = 0; c < of_group; ++c) {
-        for (int i = 0; i < v.r; ++i) {
-            const int y = row * v.stride + i - v.padding;
-            if (y < 0 || y >= v.h) continue;
-            for (int j = 0; j < v.s; ++j) {
-                const int z = column * v.stride + j - v.padding;
-                if (z < 0 || z >= v.w) continue;
-                sum = multiply(x[((size_t(n) * v.c + first + c) * v.h + y) * v.w + z],
-                               weight[((size_t(k) * of_group + c) * v.r + i) * v.s + j], sum);
+    __host__ __device__ int64_t result_size() const {
+        return kind == forward ? int64_t(n) * k * oh * ow : kind == input_gradient ? int64_t(n) * c * h * w : int64_t(k) * (c / groups) * r * s;
+    }
+    __host__ __device__ double terms() const {
+        return kind == forward ? double(c / groups) * r * s : kind == input_gradient ? double(k / groups) * r * s / (down * along) : double(n) * oh * ow;
+    }
+    /// Adds the products that make element `i`: of places in the image, the filters and the output.
+    template <class Sum, class A, class B> __host__ __device__ Sum element(int64_t i, A a, B b) const {
+        Sum sum = 0;
+        const int cg = c / groups, kg = k / groups;
+        if (kind == forward) {
+            const int x = i % ow, y = i / ow % oh, filter = i / (int64_t(ow) * oh) % k, image = i / (int64_t(ow) * oh * k), first = filter / kg * cg;
+            for (int channel = 0; channel < cg; ++channel)
+                for (int p = 0; p < r; ++p) {
+                    const int row = y * down - top + p;
+                    if (row < 0 || row >= h) continue;
+                    for (int q = 0; q < s; ++q) {
+                        const int column = x * along - left + q;
+                        if (column >= 0 && column < w)
+                            sum += Sum(a(((image * c + first + channel) * h + row) * w + column)) * Sum(b(((filter * cg + channel) * r + p) * s + q));
+                    }
+                }
+        } else if (kind == input_gradient) {
+            const int column = i % w, row = i / w % h, channel = i / (int64_t(w) * h) % c, image = i / (int64_t(w) * h * c), group = channel / cg;
+            for (int p = 0; p < r; ++p) {
+                const int y = row + top - p;
+                if (y < 0 || y % down || y / down >= oh) continue;
+                for (int q = 0; q < s; ++q) {
+                    const int x = column + left - q;
+                    if (x < 0 || x % along || x / along >= ow) continue;
+                    for (int filter = group * kg; filter < (group + 1) * kg; ++filter)
+                        sum += Sum(a(((image * k + filter) * oh + y / down) * ow + x / along)) * Sum(b(((filter * cg + channel % cg) * r + p) * s + q));
+                }
             }
-        }
-    }
-    return sum;
-}
-
-/// One element of the gradient of the input; also one output of a transposed convolution.
-template <class Sum, class A, class B, class Multiply>
-__host__ __device__ Sum backward_data(const Convolution &v, const A *dy, const B *weight, size_t at, Multiply multiply) {
-    const int z = at % v.w, y = at / v.w % v.h, c = at / v.w / v.h % v.c, n = at / v.w / v.h / v.c;
-    const int in_group = v.c / v.groups, out_group = v.k / v.groups, first = c / in_group * out_group;
-    Sum sum = 0;
-    for (int k = first; k < first + out_group; ++k) {
-        for (int i = 0; i < v.r; ++i) {
-            const int row = y + v.padding - i;
-            if (row < 0 || row % v.stride || row / v.stride >= v.p) continue;
-            for (int j = 0; j < v.s; ++j) {
-                const int column = z + v.padding - j;
-                if (column < 0 || column % v.stride || column / v.stride >= v.q) continue;
-                sum = multiply(dy[((size_t(n) * v.k + k) * v.p + row / v.stride) * v.q + column / v.stride],
-                               weight[((size_t(k) * in_group + c % in_group) * v.r + i) * v.s + j], sum);
-            }
-        }
-    }
-    return sum;
-}
-
-/// One element of the gradient of the weights.
-template <class Sum, class A, class B, class Multiply>
-__host__ __device__ Sum backward_weights(const Convolution &v, const A *x, const B *dy, size_t at, Multiply multiply) {
-    const int in_group = v.c / v.groups;
-    const int j = at % v.s, i = at / v.s % v.r, c = at / v.s / v.r % in_group, k = at / v.s / v.r / in_group;
-    const int channel = k / (v.k / v.groups) * in_group + c;
-    Sum sum = 0;
-    for (int n = 0; n < v.n; ++n) {
-        for (int row = 0; row < v.p; ++row) {
-            const int y = row * v.stride + i - v.padding;
-            if (y < 0 || y >= v.h) continue;
-            for (int column = 0; column < v.q; ++column) {
-                const int z = column * v.stride + j - v.padding;
-                if (z < 0 || z >= v.w) continue;
-                sum = multiply(x[((size_t(n) * v.c + channel) * v.h + y) * v.w + z],
-                               dy[((size_t(n) * v.k + k) * v.p + row) * v.q + column], sum);
-            }
-        }
-    }
-    return sum;
-}
-
-enum Direction { Forward, Data, Weights };
-
-template <Direction direction, class Sum, class A, class B, class Multiply>
-__host__ __device__ Sum one(const Convolution &v, const A *a, const B *b, size_t at, Multiply multiply) {
-    if constexpr (direction == Forward) return forward<Sum>(v, a, b, at, multiply);
-    if constexpr (direction == Data) return backward_data<Sum>(v, a, b, at, multiply);
-    return backward_weights<Sum>(v, a, b, at, multiply);
-}
-
-template <Direction direction, class T>
-__global__ void convolve(Convolution v, const T *a, const T *b, float *out, size_t every, size_t outputs) {
-    const size_t i = size_t(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= outputs) return;
-    out[i] = one<direction, float>(v, a, b, i * every, [](T x, T y, float sum) { return multiply_add(x, y, sum); });
-}
-
-double fused(double x, double y, double sum) { return sum + x * y; }
-
-template <Direction direction, class T> void convolution_in(const Convolution &v, Results &results) {
-    const size_t x = size_t(v.n) * v.c * v.h * v.w, y = size_t(v.n) * v.k * v.p * v.q;
-    const size_t weight = size_t(v.k) * (v.c / v.groups) * v.r * v.s;
-    const size_t all = direction == Forward ? y : direction == Data ? x : weight;
-    const double products = direction == Forward ? double(v.c / v.groups) * v.r * v.s
-                            : direction == Data  ? double(v.k / v.groups) * v.r * v.s
-                                                 : double(v.n) * v.p * v.q;
-    const Sample sample(all, products, results.affordable);
-    Operands<T> operands(direction == Data ? y : x, direction == Weights ? y : weight);
-    check::Buffer<float> out(sample.outputs);
-    const double seconds = seconds_of([&] {
-        convolve<direction, T><<<check::blocks_for(sample.outputs, 64), 64>>>(v, operands.pointer_a(), operands.pointer_b(), out.get(),
-                                                                             sample.every, sample.outputs);
-    });
-    const double error = error_of(out.download(), sample, [&](size_t at) {
-        return one<direction, double>(v, operands.a.data(), operands.b.data(), at, fused);
-    });
-    const char *names[] = {"forward", "input_gradient", "weight_gradient"};
-    results.add(names[direction], Number<T>::name, error, products, seconds, sample.every);
-}
-
-template <class T> void convolution(const Arguments &arguments, Results &results) {
-    Convolution v{arguments.number("n"), arguments.number("c"), arguments.number("h"), arguments.number("w"),
-                  arguments.number("k"), arguments.number("r"), arguments.number("s"), arguments.number("stride", 1),
-                  arguments.number("padding", 0), arguments.number("groups", 1), 0, 0};
-    v.p = (v.h + 2 * v.padding - v.r) / v.stride + 1;
-    v.q = (v.w + 2 * v.padding - v.s) / v.stride + 1;
-    convolution_in<Forward, T>(v, results);
-    if (arguments.number("gradients", 0)) {
-        convolution_in<Data, T>(v, results);
-        convolution_in<Weights, T>(v, results);
-    }
-}
-
-// ---- matrix product ------------------------------------------------------------------------------------------------------
-
-template <class T>
-__global__ void product(int columns, int depth, const T *a, const T *b, float *out, size_t every, size_t outputs) {
-    const size_t i = size_t(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= outputs) return;
-    const size_t at = i * every, row = at / columns, column = at % columns;
-    float sum = 0;
-    for (int k = 0; k < depth; ++k) sum = multiply_add(a[row * depth + k], b[size_t(k) * columns + column], sum);
-    out[i] = sum;
-}
-
-template <class T> void matrix_product(const Arguments &arguments, Results &results) {
-    const int rows = arguments.number("m"), columns = arguments.number("n"), depth = arguments.number("k");
-    const Sample sample(size_t(rows) * columns, depth, results.affordable);
-    Operands<T> operands(size_t(rows) * depth, size_t(depth) * columns);
-    check::Buffer<float> out(sample.outputs);
-    const double seconds = seconds_of([&] {
-        product<T><<<check::blocks_for(sample.outputs, 64), 64>>>(columns, depth, operands.pointer_a(), operands.pointer_b(), out.get(),
-                                                                 sample.every, sample.outputs);
-    });
-    const double error = error_of(out.download(), sample, [&](size_t at) {
-        double sum = 0;
-        for (int k = 0; k < depth; ++k) {
-            sum += operands.a[at / columns * depth + k] * operands.b[size_t(k) * columns + at % columns];
+        } else {
+            const int q = i % s, p = i / s % r, channel = i / (s * r) % cg, filter = i / (int64_t(s) * r * cg), source = filter / kg * cg + channel;
+            for (int image = 0; image < n; ++image)
+                for (int y = 0; y < oh; ++y) {
+                    const int row = y * down - top + p;
+                    if (row < 0 || row >= h) continue;
+                    // A sum for each row keeps float's error small.
+                    Sum part = 0;
+                    for (int x = 0; x < ow; ++x) {
+                        const int column = x * along - left + q;
+                        if (column >= 0 && column < w)
+                            part += Sum(a(((image * c + source) * h + row) * w + column)) * Sum(b(((image * k + filter) * oh + y) * ow + x));
+                    }
+                    sum += part;
+                }
         }
         return sum;
+    }
+};
+
+/// What a convolution finds behind an address: how much it may write, and its tensors.
+template <class D> struct Tensors {
+    int64_t limit;
+    const D *a, *b;
+    D *out;
+};
+
+template <class D> __global__ void convolve(uint64_t address, Convolution it, Sample sample) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= sample.count) return;
+    const Tensors<D> *tensors = reinterpret_cast<const Tensors<D> *>(address);
+    const D *a = tensors->a, *b = tensors->b;
+    store(tensors->out + i, it.element<float>(sample.at(i), [=](int64_t at) { return as_float(a[at]); }, [=](int64_t at) { return as_float(b[at]); }));
+}
+
+/// Compares what was computed with `want(i)`, for as many elements as the host can afford.
+template <class T, class Want>
+void compare(const std::string &name, const char *what, const Bound &bound, const std::vector<T> &got, const Sample &sample, double cost, double seconds, Want want) {
+    suite::Error error;
+    const Sample looked(sample.count, cost, host_budget);
+    for (int64_t i = 0; i < looked.count; ++i) error.add(value_of(got[looked.at(i)]), want(sample.at(looked.at(i))));
+    results->compared(name, what, bound, error.relative(), seconds, Sample(sample.all, cost, looked.count * std::max(cost, 1.0)).text());
+}
+
+template <class T, class D>
+void convolution(const std::string &name, const char *what, const Bound &bound, const Convolution &it, const std::vector<double> &a, const std::vector<double> &b) {
+    const Sample sample(it.result_size(), it.terms(), budget);
+    Buffer<T> left(typed<T>(a)), right(typed<T>(b)), out(sample.count);
+    const Tensors<D> tensors{-1, left.template as<D>(), right.template as<D>(), out.template as<D>()};
+    Buffer<uint8_t> place(sizeof tensors);
+    HIP_CHECK(hipMemcpy(place.get(), &tensors, sizeof tensors, hipMemcpyHostToDevice));
+    const double start = now();
+    convolve<D><<<check::blocks_for(sample.count, block), block>>>(reinterpret_cast<uint64_t>(place.get()), it, sample);
+    check::finish();
+    const double seconds = now() - start;
+    compare(name, what, bound, out.download(), sample, it.terms(), seconds,
+            [&](int64_t i) { return it.element<double>(i, [&](int64_t at) { return a[at]; }, [&](int64_t at) { return b[at]; }); });
+}
+
+template <class T, class D> void convolutions(const Request &request, const Bound &bound, bool transposed) {
+    const auto x = request.list("input"), f = request.list("weight"), u = request.list("stride"), p = request.list("padding");
+    const int groups = request.number("groups", 1);
+    const std::string name = request.text("name");
+    Convolution it{};
+    it.n = x[0], it.r = f[2], it.s = f[3], it.down = u[0], it.along = u[1], it.top = p[0], it.left = p[1], it.groups = groups;
+    if (transposed) {
+        // The input gradient of the convolution that leads the other way.
+        it.k = x[1], it.oh = x[2], it.ow = x[3], it.c = f[1] * groups;
+        it.h = (it.oh - 1) * it.down - 2 * it.top + it.r, it.w = (it.ow - 1) * it.along - 2 * it.left + it.s;
+    } else {
+        it.c = x[1], it.h = x[2], it.w = x[3], it.k = f[0];
+        it.oh = (it.h + 2 * it.top - it.r) / it.down + 1, it.ow = (it.w + 2 * it.left - it.s) / it.along + 1;
+    }
+    const auto images = numbers(int64_t(it.n) * it.c * it.h * it.w, 1), outputs = numbers(int64_t(it.n) * it.k * it.oh * it.ow, 2);
+    const auto filters = numbers(int64_t(it.k) * (it.c / groups) * it.r * it.s, 3, 1 / std::sqrt(double(it.c / groups) * it.r * it.s));
+    const bool gradients = request.number("gradients");
+    const auto of = [&](Convolution::Kind kind, const char *what) {
+        it.kind = kind;
+        convolution<T, D>(name, what, bound, it, kind == Convolution::input_gradient ? outputs : images,
+                          kind == Convolution::weight_gradient ? outputs : filters);
+    };
+    if (!transposed || gradients) of(Convolution::forward, transposed ? "input_gradient" : "forward");
+    if (transposed || gradients) of(Convolution::input_gradient, transposed ? "forward" : "input_gradient");
+    if (gradients) of(Convolution::weight_gradient, "weight_gradient");
+}
+
+// ---- products ---------------------------------------------------------------------------------------------------------
+
+/// Rows of A times rows of B, a dot product for each element; of halves, two at a time.
+__global__ void multiply(const float *a, const float *b, float *out, int n, int depth, Sample sample) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= sample.count) return;
+    const int64_t row = sample.at(i) / n * depth, column = sample.at(i) % n * depth;
+    float sum = 0;
+    for (int l = 0; l < depth; ++l) sum += a[row + l] * b[column + l];
+    out[i] = sum;
+}
+__global__ void multiply(const __half2 *a, const __half2 *b, __half *out, int n, int pairs, Sample sample) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= sample.count) return;
+    const int64_t row = sample.at(i) / n * pairs, column = sample.at(i) % n * pairs;
+    float sum = 0;
+    for (int l = 0; l < pairs; ++l) sum = dot_halves(a[row + l], b[column + l], sum);
+    store(out + i, sum);
+}
+
+/// A matrix by rows.
+struct Matrix {
+    int rows, columns;
+    std::vector<double> values;
+    Matrix transposed() const {
+        Matrix out{columns, rows, std::vector<double>(values.size())};
+        for (int i = 0; i < rows; ++i)
+            for (int j = 0; j < columns; ++j) out.values[size_t(j) * rows + i] = values[size_t(i) * columns + j];
+        return out;
+    }
+    /// With a column of zeros where their number is odd: halves go in pairs.
+    Matrix even() const {
+        if (columns % 2 == 0) return *this;
+        Matrix out{rows, columns + 1, std::vector<double>(size_t(rows) * (columns + 1))};
+        for (int i = 0; i < rows; ++i) std::copy_n(&values[size_t(i) * columns], columns, &out.values[size_t(i) * (columns + 1)]);
+        return out;
+    }
+};
+
+/// A times the transposed of B.
+template <class T> void product(const std::string &name, const char *what, const Bound &bound, const Matrix &a_given, const Matrix &b_given) {
+    constexpr bool half = std::is_same_v<T, f16>;
+    const Matrix a = half ? a_given.even() : a_given, b = half ? b_given.even() : b_given;
+    const Sample sample(int64_t(a.rows) * b.rows, a.columns, budget);
+    Buffer<T> left(typed<T>(a.values)), right(typed<T>(b.values)), out(sample.count);
+    const double start = now();
+    const unsigned blocks = check::blocks_for(sample.count, block);
+    if constexpr (half) {
+        multiply<<<blocks, block>>>(left.template as<__half2>(), right.template as<__half2>(), out.template as<__half>(), b.rows, a.columns / 2, sample);
+    } else {
+        multiply<<<blocks, block>>>(left.get(), right.get(), out.get(), b.rows, a.columns, sample);
+    }
+    check::finish();
+    const double seconds = now() - start;
+    compare(name, what, bound, out.download(), sample, a.columns, seconds, [&](int64_t i) {
+        const double *row = &a.values[i / b.rows * a.columns], *column = &b.values[i % b.rows * a.columns];
+        double sum = 0;
+        for (int l = 0; l < a.columns; ++l) sum += row[l] * column[l];
+        return sum;
     });
-    results.add("forward", Number<T>::name, error, depth, seconds, sample.every);
 }
 
-// ---- memory --------------------------------------------------------------------------------------------------------------
-
-__host__ __device__ inline uint32_t mixed(uint64_t at) {
-    // Finaliser of MurmurHash3, by Austin Appleby, in the public domain: each bit of the place moves half of the result.
-    at ^= at >> 33, at *= 0xff51afd7ed558ccdu, at ^= at >> 33;
-    return static_cast<uint32_t>(at >> 16);
+template <class T> void products(const Request &request, const Bound &bound) {
+    const auto x = request.list("input"), f = request.list("weight");
+    const std::string name = request.text("name");
+    const int m = x[0], depth = x[1], n = f[1];
+    const Matrix a{m, depth, numbers(int64_t(m) * depth, 4)}, b{depth, n, numbers(int64_t(depth) * n, 5, 1 / std::sqrt(double(depth)))};
+    product<T>(name, "forward", bound, a, b.transposed());
+    // The product of the transposed sides, on its own: their sum shows no more.
+    if (request.number("plus_transposed")) product<T>(name, "forward_transposed", bound, a.transposed(), b);
+    if (request.number("gradients")) {
+        const Matrix above{m, n, numbers(int64_t(m) * n, 6)};
+        product<T>(name, "input_gradient", bound, above, b);
+        product<T>(name, "weight_gradient", bound, a.transposed(), above.transposed());
+    }
 }
 
-__global__ void mark(uint32_t *memory, size_t words, size_t every) {
-    const size_t at = (size_t(blockIdx.x) * blockDim.x + threadIdx.x) * every;
-    if (at < words) memory[at] = mixed(at);
+// ---- one thing at a time ----------------------------------------------------------------------------------------------
+
+enum class Kind : int { scale, relu, leaky_relu, sigmoid };
+
+template <class D> __global__ void each(const D *x, D *y, Kind kind, float slope, Sample sample) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= sample.count) return;
+    const float v = as_float(x[sample.at(i)]);
+    float out = 2 * v + 1;
+    if (kind == Kind::relu) out = v > 0 ? v : 0;
+    if (kind == Kind::leaky_relu) out = v > 0 ? v : slope * v;
+    if (kind == Kind::sigmoid) out = 1 / (1 + expf(-v));
+    store(y + i, out);
 }
 
-__global__ void count_wrong(const uint32_t *memory, size_t words, size_t every, uint32_t *wrong) {
-    const size_t at = (size_t(blockIdx.x) * blockDim.x + threadIdx.x) * every;
-    if (at < words && memory[at] != mixed(at)) atomicAdd(wrong, 1);
-}
-
-/// Allocates a part of the memory at once, writes a number that depends on the place every `step` bytes, and looks
-/// whether it is there.
-void memory(const Arguments &arguments, Results &results) {
-    size_t unused, total;
-    HIP_CHECK(hipMemGetInfo(&unused, &total));
-    const size_t words = total / 100 * arguments.number("percent") / sizeof(uint32_t);
-    const size_t every = arguments.number("step", 65536) / sizeof(uint32_t) | 1;
-    uint32_t *block;
-    HIP_CHECK(hipMalloc(&block, words * sizeof(uint32_t)));
-    check::Buffer<uint32_t> wrong(std::vector<uint32_t>{0});
-    const unsigned blocks = check::blocks_for((words + every - 1) / every, 64);
-    const double seconds = seconds_of([&] {
-        mark<<<blocks, 64>>>(block, words, every);
-        count_wrong<<<blocks, 64>>>(block, words, every, wrong.get());
+template <class T, class D> void elementwise(const Request &request, const Bound &bound, Kind kind) {
+    int64_t count = 1;
+    for (int64_t size : request.list("input")) count *= size;
+    const float slope = request.number("slope");
+    auto x = numbers(count, 7);
+    // Whole numbers, as the earlier check had them.
+    if (kind == Kind::scale && bound.dtype == "float32") {
+        for (int64_t i = 0; i < count; ++i) x[i] = static_cast<double>(i);
+    }
+    const Sample sample(count, 1, budget / 16);
+    Buffer<T> in(typed<T>(x)), out(sample.count);
+    const double start = now();
+    each<D><<<check::blocks_for(sample.count, 256), 256>>>(in.template as<D>(), out.template as<D>(), kind, slope, sample);
+    check::finish();
+    compare(request.text("name"), "forward", bound, out.download(), sample, 1, now() - start, [&](int64_t i) {
+        const double v = x[i];
+        switch (kind) {
+        case Kind::relu: return v > 0 ? v : 0.0;
+        case Kind::leaky_relu: return v > 0 ? v : slope * v;
+        case Kind::sigmoid: return 1 / (1 + std::exp(-v));
+        default: return 2 * v + 1;
+        }
     });
-    HIP_CHECK(hipFree(block));
-    results.add("contents", "uint32", wrong.download()[0], 1, seconds, every);
+}
+
+/// Softmax of rows: a block for each, the largest and the sum through LDS.
+template <class D> __global__ void softmax_rows(const D *x, D *y, int width, float scale) {
+    __shared__ float shared[64];
+    const int t = threadIdx.x;
+    const int64_t row = int64_t(blockIdx.x) * width;
+    float most = -3e38f, sum = 0;
+    for (int i = t; i < width; i += 64) most = fmaxf(most, as_float(x[row + i]) * scale);
+    shared[t] = most;
+    __syncthreads();
+    for (int i = 0; i < 64; ++i) most = fmaxf(most, shared[i]);
+    __syncthreads();
+    for (int i = t; i < width; i += 64) sum += expf(as_float(x[row + i]) * scale - most);
+    shared[t] = sum;
+    __syncthreads();
+    sum = 0;
+    for (int i = 0; i < 64; ++i) sum += shared[i];
+    for (int i = t; i < width; i += 64) store(y + row + i, expf(as_float(x[row + i]) * scale - most) / sum);
+}
+
+std::vector<double> softmax_of(const double *x, int width, double scale) {
+    double most = -1e300, sum = 0;
+    for (int i = 0; i < width; ++i) most = std::max(most, x[i] * scale);
+    std::vector<double> out(width);
+    for (int i = 0; i < width; ++i) sum += out[i] = std::exp(x[i] * scale - most);
+    for (double &v : out) v /= sum;
+    return out;
+}
+
+template <class T, class D> void softmax(const Request &request, const Bound &bound) {
+    int64_t rows = 1;
+    const auto shape = request.list("input");
+    const int width = shape.back();
+    for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
+    const int64_t computed = std::min<int64_t>(rows, std::max(1.0, budget / 32 / width));
+    const auto x = numbers(computed * width, 8, 4);
+    Buffer<T> in(typed<T>(x)), out(computed * width);
+    const double start = now();
+    softmax_rows<D><<<computed, 64>>>(in.template as<D>(), out.template as<D>(), width, 1.0f);
+    check::finish();
+    const double seconds = now() - start;
+    const auto got = out.download();
+    suite::Error error;
+    for (int64_t row = 0; row < computed; ++row) {
+        const auto want = softmax_of(&x[row * width], width, 1);
+        for (int i = 0; i < width; ++i) error.add(value_of(got[row * width + i]), want[i]);
+    }
+    const std::string part = computed == rows ? "" : std::to_string(computed) + " of " + std::to_string(rows) + " rows";
+    results->compared(request.text("name"), "forward", bound, error.relative(), seconds, part);
+}
+
+/// Attention of one head of one sequence after the other, as many as the budget allows.
+template <class T, class D> void attention(const Request &request, const Bound &bound) {
+    const auto shape = request.list("input");
+    const int length = shape[2], width = shape[3];
+    const int64_t all = shape[0] * shape[1], heads = std::min<int64_t>(all, std::max(1.0, budget / (2.0 * length * length * width)));
+    const auto scaled = [&](uint64_t seed) { return Matrix{length, width, numbers(int64_t(length) * width, seed)}; };
+    suite::Error error;
+    const double start = now();
+    for (int64_t head = 0; head < heads; ++head) {
+        const Matrix query = scaled(100 + head * 3), key = scaled(101 + head * 3), value = scaled(102 + head * 3).transposed();
+        Buffer<T> q(typed<T>(query.values)), k(typed<T>(key.values)), v(typed<T>(value.values));
+        Buffer<T> scores(size_t(length) * length), shares(size_t(length) * length), out(size_t(length) * width);
+        const Sample square(int64_t(length) * length, 1, 1e18), flat(int64_t(length) * width, 1, 1e18);
+        const unsigned first = check::blocks_for(square.count, block), second = check::blocks_for(flat.count, block);
+        const float scale = 1 / std::sqrt(static_cast<float>(width));
+        if constexpr (std::is_same_v<T, f16>) {
+            multiply<<<first, block>>>(q.template as<__half2>(), k.template as<__half2>(), scores.template as<__half>(), length, width / 2, square);
+            softmax_rows<D><<<length, 64>>>(scores.template as<D>(), shares.template as<D>(), length, scale);
+            multiply<<<second, block>>>(shares.template as<__half2>(), v.template as<__half2>(), out.template as<__half>(), width, length / 2, flat);
+        } else {
+            multiply<<<first, block>>>(q.get(), k.get(), scores.get(), length, width, square);
+            softmax_rows<D><<<length, 64>>>(scores.get(), shares.get(), length, scale);
+            multiply<<<second, block>>>(shares.get(), v.get(), out.get(), width, length, flat);
+        }
+        check::finish();
+        const auto got = out.download();
+        if (head % std::max<int64_t>(1, heads / 4) != 0) continue;
+        for (int i = 0; i < length; ++i) {
+            std::vector<double> row(length);
+            for (int j = 0; j < length; ++j)
+                for (int l = 0; l < width; ++l) row[j] += query.values[i * width + l] * key.values[j * width + l];
+            const auto share = softmax_of(row.data(), length, 1 / std::sqrt(static_cast<double>(width)));
+            for (int l = 0; l < width; ++l) {
+                double want = 0;
+                for (int j = 0; j < length; ++j) want += share[j] * value.values[l * length + j];
+                error.add(value_of(got[i * width + l]), want);
+            }
+        }
+    }
+    const std::string part = std::to_string(std::min<int64_t>(heads, 4)) + " of " + std::to_string(all) + " heads";
+    results->compared(request.text("name"), "forward", bound, error.relative(), now() - start, part);
+}
+
+// ---- moving -----------------------------------------------------------------------------------------------------------
+
+struct Order {
+    int dims;
+    int64_t sizes[6], steps[6];
+};
+
+/// Dimensions in another order: element `i` of the result comes from the place that `order` says.
+template <class D> __global__ void move(const D *x, D *y, Order order, int64_t count) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    int64_t rest = i, from = 0;
+    for (int d = order.dims - 1; d >= 0; --d) {
+        from += rest % order.sizes[d] * order.steps[d];
+        rest /= order.sizes[d];
+    }
+    y[i] = x[from];
+}
+template <class D> __global__ void square(D *x, int64_t count) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i < count) store(x + i, as_float(x[i]) * as_float(x[i]));
+}
+
+template <class T, class D> void rearrange(const Request &request, const Bound &bound) {
+    auto shape = request.list("input");
+    int64_t count = 1;
+    for (int64_t size : shape) count *= size;
+    const auto x = numbers(count, 9);
+    auto want = x;
+    Buffer<T> first(typed<T>(x)), second(count);
+    Buffer<T> *now_in = &first, *next = &second;
+    const double start = now();
+    std::istringstream steps(request.text("steps"));
+    for (std::string step; std::getline(steps, step, '+');) {
+        const auto list = Request::split(step.substr(1));
+        if (step[0] == 'v') {
+            shape = list;
+            continue;
+        }
+        Order order{static_cast<int>(list.size()), {}, {}};
+        std::vector<int64_t> strides(shape.size(), 1);
+        for (size_t d = shape.size() - 1; d > 0; --d) strides[d - 1] = strides[d] * shape[d];
+        for (size_t d = 0; d < list.size(); ++d) order.sizes[d] = shape[list[d]], order.steps[d] = strides[list[d]];
+        move<D><<<check::blocks_for(count, 256), 256>>>(now_in->template as<D>(), next->template as<D>(), order, count);
+        check::finish();
+        std::swap(now_in, next);
+        // The host counts up all places instead of taking a number apart.
+        std::vector<int64_t> place(list.size());
+        std::vector<double> moved(count);
+        for (double &value : moved) {
+            int64_t from = 0;
+            for (size_t d = 0; d < list.size(); ++d) from += place[d] * order.steps[d];
+            value = want[from];
+            for (size_t d = list.size(); d-- > 0 && ++place[d] == order.sizes[d];) place[d] = 0;
+        }
+        want = moved;
+        shape.assign(order.sizes, order.sizes + order.dims);
+    }
+    square<D><<<check::blocks_for(count, 256), 256>>>(now_in->template as<D>(), count);
+    check::finish();
+    const Sample all(count, 1, 1e18);
+    compare(request.text("name"), "forward", bound, now_in->download(), all, 1, now() - start, [&](int64_t i) { return want[i] * want[i]; });
+}
+
+template <class D> __global__ void pool(const D *x, D *y, int h, int w, int size, Sample sample) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= sample.count) return;
+    const int64_t at = sample.at(i), column = at % (w / size), row = at / (w / size) % (h / size), plane = at / (int64_t(w / size) * (h / size));
+    float most = -3e38f;
+    for (int p = 0; p < size; ++p)
+        for (int q = 0; q < size; ++q) most = fmaxf(most, as_float(x[(plane * h + row * size + p) * w + column * size + q]));
+    store(y + i, most);
+}
+
+template <class T, class D> void max_pool(const Request &request, const Bound &bound) {
+    const auto shape = request.list("input");
+    const int h = shape[2], w = shape[3], size = request.number("size");
+    const auto x = numbers(shape[0] * shape[1] * h * w, 10);
+    const Sample sample(static_cast<int64_t>(x.size()) / (size * size), size * size, budget / 8);
+    Buffer<T> in(typed<T>(x)), out(sample.count);
+    const double start = now();
+    pool<D><<<check::blocks_for(sample.count, 256), 256>>>(in.template as<D>(), out.template as<D>(), h, w, size, sample);
+    check::finish();
+    compare(request.text("name"), "forward", bound, out.download(), sample, size * size, now() - start, [&](int64_t at) {
+        const int64_t column = at % (w / size), row = at / (w / size) % (h / size), plane = at / (int64_t(w / size) * (h / size));
+        double most = -1e300;
+        for (int p = 0; p < size; ++p)
+            for (int q = 0; q < size; ++q) most = std::max(most, x[(plane * h + row * size + p) * w + column * size + q]);
+        return most;
+    });
+}
+
+// ---- memory and libraries ---------------------------------------------------------------------------------------------
+
+__device__ uint32_t pattern(uint64_t i) { return static_cast<uint32_t>(i * 2654435761u ^ i >> 20); }
+__global__ void fill(uint32_t *memory, uint64_t count) {
+    const uint64_t step = uint64_t(gridDim.x) * blockDim.x;
+    for (uint64_t i = uint64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) memory[i] = pattern(i);
+}
+__global__ void verify(const uint32_t *memory, uint64_t count, unsigned long long *wrong) {
+    const uint64_t step = uint64_t(gridDim.x) * blockDim.x;
+    for (uint64_t i = uint64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step)
+        if (memory[i] != pattern(i)) atomicAdd(wrong, 1ull);
+}
+
+void memory(const Request &request) {
+    size_t free = 0, total = 0;
+    HIP_CHECK(hipMemGetInfo(&free, &total));
+    const double share = total * request.number("share");
+    const uint64_t words = static_cast<uint64_t>(std::min(share, most_memory)) / 4;
+    const std::string name = request.text("name");
+    std::vector<uint32_t *> blocks(static_cast<size_t>(request.number("blocks", 1)));
+    const double start = now();
+    for (uint32_t *&block : blocks) {
+        HIP_CHECK(hipMalloc(&block, words * 4));
+        fill<<<1024, 256>>>(block, words);
+    }
+    check::finish();
+    Buffer<unsigned long long> wrong(std::vector<unsigned long long>{0});
+    for (uint32_t *block : blocks) verify<<<1024, 256>>>(block, words, wrong.get());
+    suite::Error error;
+    const double all = static_cast<double>(words) * blocks.size();
+    error.add(all - static_cast<double>(wrong.download()[0]), all);
+    for (uint32_t *block : blocks) HIP_CHECK(hipFree(block));
+    const std::string part = share > most_memory ? std::to_string(words >> 18) + " MiB of " + std::to_string(static_cast<uint64_t>(share) >> 20) : "";
+    results->compared(name, "contents", {"int32", 0}, error.relative(), now() - start, part);
+}
+
+/// Which libraries this process has mapped: each once, and from the folder that RMCP_CLAIMED names.
+void libraries(const Request &request) {
+    const std::string name = request.text("name");
+    const char *claimed = std::getenv("RMCP_CLAIMED");
+    std::map<std::string, std::set<std::string>> found;
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        const size_t at = line.find('/');
+        if (at == std::string::npos) continue;
+        const std::string path = line.substr(at), file = path.substr(path.rfind('/') + 1), stem = file.substr(0, file.find(".so"));
+        if (stem == "libamdhip64" || stem == "libhsa-runtime64") found[stem].insert(path);
+    }
+    for (const auto &[stem, paths] : found) {
+        if (paths.size() > 1) return results->failed(name, stem + " is mapped more than once");
+        if (paths.begin()->find(" (deleted)") != std::string::npos) return results->failed(name, stem + " was replaced on disk since it was loaded");
+        if (claimed && paths.begin()->rfind(std::string(claimed) + "/", 0) != 0)
+            return results->failed(name, std::string(claimed) + " is claimed, and " + *paths.begin() + " is what is loaded");
+    }
+    found.empty() ? results->skipped(name, "no library of ROCm is mapped") : results->passed(name, "libraries");
+}
+
+// ---- the program ------------------------------------------------------------------------------------------------------
+
+template <class T, class D> void compute(const Request &request, const Bound &bound) {
+    const std::string operation = request.text("operation");
+    if (operation == "conv2d") return convolutions<T, D>(request, bound, false);
+    if (operation == "conv_transpose2d") return convolutions<T, D>(request, bound, true);
+    if (operation == "matmul") return products<T>(request, bound);
+    if (operation == "scale") return elementwise<T, D>(request, bound, Kind::scale);
+    if (operation == "relu") return elementwise<T, D>(request, bound, Kind::relu);
+    if (operation == "leaky_relu") return elementwise<T, D>(request, bound, Kind::leaky_relu);
+    if (operation == "sigmoid") return elementwise<T, D>(request, bound, Kind::sigmoid);
+    if (operation == "softmax") return softmax<T, D>(request, bound);
+    if (operation == "attention") return attention<T, D>(request, bound);
+    if (operation == "rearrange") return rearrange<T, D>(request, bound);
+    if (operation == "max_pool2d") return max_pool<T, D>(request, bound);
+    results->failed(request.text("name"), "no operation is called " + operation);
 }
 
 } // namespace
 
-int main(int count, char **words) {
-    const std::string operation = count > 1 ? words[1] : "";
-    const Arguments arguments(count, words);
-    Results results(arguments);
-    const bool half = arguments.text("dtype", "float32") == "float16";
-    const std::map<std::string, std::function<void()>> operations = {
-        // n c h w k r s [stride padding groups gradients dtype]
-        {"conv2d", [&] { half ? convolution<__half>(arguments, results) : convolution<float>(arguments, results); }},
-        // m n k [dtype]
-        {"matmul", [&] { half ? matrix_product<__half>(arguments, results) : matrix_product<float>(arguments, results); }},
-        // percent [step]
-        {"memory", [&] { memory(arguments, results); }},
-    };
-    const auto found = operations.find(operation);
-    if (found == operations.end()) {
-        std::fprintf(stderr, "suite: no operation is called `%s`\n", operation.c_str());
-        return 3;
+int main(int argc, char **argv) {
+    suite::Results lines;
+    results = &lines;
+    for (int i = 1; i < argc; ++i) {
+        const Request request(argv[i]);
+        const std::string operation = request.text("operation");
+        if (operation.empty()) {
+            budget = request.number("budget", budget);
+            most_memory = request.number("memory", most_memory);
+            continue;
+        }
+        lines.begin(request.text("name"));
+        if (operation == "memory") {
+            memory(request);
+        } else if (operation == "libraries") {
+            libraries(request);
+        } else {
+            for (const Bound &bound : suite::bounds(request)) {
+                bound.dtype == "float16" ? compute<f16, __half>(request, bound) : compute<float, float>(request, bound);
+            }
+        }
     }
-    found->second();
-    results.end();
-    return 0;
+    lines.end();
+    return lines.has_failed() ? 1 : 0;
 }

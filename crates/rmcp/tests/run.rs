@@ -263,8 +263,8 @@ print("tty", sys.stdin.isatty(), sys.stdout.isatty(), sys.stderr.isatty(), os.ge
 for step in (50, 100):
     sys.stderr.write(f"\r{step}%|"); sys.stderr.flush()
 name = input("\nname? ")
-print("hello", name, flush=True)
 try:
+    print("hello", name, flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("interrupted", flush=True); sys.exit(42)

@@ -190,7 +190,12 @@ mod tests {
             ("basic", Tool::Hip, vec![torch], "a setting of PyTorch"),
             ("basic", Tool::Hip, vec![Knob::EmptyCache], "only MIOpen"),
             ("basic", Tool::Miopen, vec![], "basic is not computed by miopen"),
-            ("integration-eeg-project", Tool::Machine, vec![], "no folder is given for the project eeg"),
+            (
+                "integration-eeg-project",
+                Tool::Machine,
+                vec![],
+                "no folder is given for the project eeg",
+            ),
         ] {
             let outcome = of(name, tool, &knobs).unwrap_err();
             assert!(outcome.what().unwrap().contains(words), "{outcome:?}");
@@ -211,7 +216,9 @@ mod tests {
         );
         let all: Vec<String> = found.iter().map(line).collect();
         assert!(all.iter().any(|line| line.contains("convfp16") && line.contains("-g 32 -F 4")));
-        assert!(all.iter().any(|line| line.contains("-c 64 -H 16 -W 16 -k 32 -y 4 -x 4 -p 1 -q 1 -u 2 -v 2 -g 1 -m trans")));
+        assert!(all.iter().any(|line| {
+            line.contains("-c 64 -H 16 -W 16 -k 32 -y 4 -x 4 -p 1 -q 1 -u 2 -v 2 -g 1 -m trans")
+        }));
         let signal = of("eeg-reshaping", Tool::Miopen, &[]).unwrap();
         let one_row = "-n 16 -c 32 -H 1 -W 256 -k 64 -y 1 -x 16 -p 0 -q 8";
         assert!(signal.iter().any(|found| line(found).contains(one_row)));
@@ -221,7 +228,9 @@ mod tests {
     fn products_are_rocblas_benchs_arguments() {
         let found = of("training", Tool::Rocblas, &[]).unwrap();
         assert_eq!(found.len(), 3);
-        assert!(line(&found[0]).contains("-r f32_r") && line(&found[0]).contains("-m 32 -n 256 -k 784"));
+        assert!(
+            line(&found[0]).contains("-r f32_r") && line(&found[0]).contains("-m 32 -n 256 -k 784")
+        );
     }
 
     #[test]
@@ -230,10 +239,14 @@ mod tests {
         let first = "name=3x3;operation=conv2d;input=4,16,64,64;weight=32,16,3,3;stride=1,1;padding=1,1;groups=1;dtypes=float32:1e-4,float16:4e-3;gradients=1";
         assert_eq!(found[0].arguments[0], first);
         let simulated = Kit { simulated: true, ..kit() };
-        let found = commands(workload("eeg-reshaping").unwrap(), Tool::Hip, &simulated, &[]).unwrap();
+        let found =
+            commands(workload("eeg-reshaping").unwrap(), Tool::Hip, &simulated, &[]).unwrap();
         assert!(found[0].arguments[0].to_string_lossy().starts_with("budget="));
         let text = line(&found[0]);
-        assert!(text.contains("input=16,32,1,256;weight=64,32,1,16;stride=1,1;padding=0,8"), "{text}");
+        assert!(
+            text.contains("input=16,32,1,256;weight=64,32,1,16;stride=1,1;padding=0,8"),
+            "{text}"
+        );
         assert!(text.contains("steps=v16,64,1024+p0,2,1+v16,32,32,64"), "{text}");
     }
 }

@@ -6,8 +6,8 @@ use crate::isolation::Invocation;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Multiply-adds that one result of a check may take on a simulated card: about a second of two cores.
-const SIMULATED_BUDGET: u64 = 60_000_000;
+/// Multiply-adds that one result of a check may take on a simulated card: a fifth of a second of two cores.
+const SIMULATED_BUDGET: u64 = 12_000_000;
 
 /// Bytes of memory that are filled on a simulated card, which has none of its own.
 const SIMULATED_MEMORY: u64 = 64 << 20;
@@ -120,9 +120,7 @@ fn operation_text(operation: &Operation) -> Option<String> {
             format!("{};slope={}", one_input("leaky_relu", &it.input), it.slope)
         }
         Operation::Sigmoid(it) => one_input("sigmoid", &it.input),
-        Operation::Softmax(it) if it.dim as usize + 1 == it.input.len() => {
-            one_input("softmax", &it.input)
-        }
+        Operation::Softmax(it) if it.dim + 1 == it.input.len() => one_input("softmax", &it.input),
         Operation::MaxPool2d(it) => {
             format!("{};size={}", one_input("max_pool2d", &it.input), it.size)
         }

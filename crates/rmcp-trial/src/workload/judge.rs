@@ -51,8 +51,7 @@ impl Judged {
     /// Joins what became of the processes of one test, in their order: the first that did not pass decides, a skip less than a
     /// pass. Without any, nothing was run.
     pub fn join(all: Vec<Self>) -> Self {
-        let mut joined =
-            Self::of(Outcome::NotRun { what: "there was nothing to run".to_owned() });
+        let mut joined = Self::of(Outcome::NotRun { what: "there was nothing to run".to_owned() });
         for judged in all {
             let rank = |outcome: &Outcome| match outcome {
                 Outcome::NotRun { .. } => 0,
@@ -81,10 +80,10 @@ pub fn judge(workload: &Workload, tool: Tool, ended: &Ended, log: &KernelLog) ->
         Some(outcome) => with_lines(outcome, &parse_lines(&ended.results)),
         None => by_itself(workload, tool, ended),
     };
-    if judged.outcome.passed() || matches!(judged.outcome, Outcome::Skipped { .. }) {
-        if let Some(outcome) = outside(workload, ended, log, judged.outcome.passed()) {
-            judged.outcome = outcome;
-        }
+    if (judged.outcome.passed() || matches!(judged.outcome, Outcome::Skipped { .. }))
+        && let Some(outcome) = outside(workload, ended, log, judged.outcome.passed())
+    {
+        judged.outcome = outcome;
     }
     judged
 }
@@ -166,7 +165,8 @@ fn outcome_of(workload: &Workload, tool: Tool, ended: &Ended, code: i32, lines: 
         let at = lines.open.as_deref().map(|check| format!(" in {}", word(check)));
         return failed(format!("its results are cut short{}", at.unwrap_or_default()));
     }
-    let of_tool = |check: &&Check| tool != Tool::Hip || hip::specification(workload, check).is_some();
+    let of_tool =
+        |check: &&Check| tool != Tool::Hip || hip::specification(workload, check).is_some();
     let left_out = workload.check.iter().filter(of_tool).find(|check| !lines.know(&check.name));
     if let Some(check) = left_out {
         return failed(format!("there is no result of {}", check.name));

@@ -110,9 +110,8 @@ pub fn tests(kit: &Kit, names: &[String]) -> Result<Vec<Test>, UnknownName> {
         |known: &&Workload| workloads.contains(&&known.name) || suites.contains(&known.suite);
     let mut found = Vec::new();
     for workload in shipped().iter().filter(asked) {
-        let able = |tool: &Tool| {
-            workload.is_for(*tool) && (tools.is_empty() || tools.contains(tool))
-        };
+        let able =
+            |tool: &Tool| workload.is_for(*tool) && (tools.is_empty() || tools.contains(tool));
         let there: Vec<Tool> =
             TOOLS.into_iter().filter(|tool| able(tool) && kit.lacks(*tool).is_none()).collect();
         let chosen = match there.is_empty() {

@@ -108,10 +108,17 @@ pub(super) fn judge(text: &str, code: i32) -> Judged {
         return judged;
     }
     let words = "Verifies OK on CPU reference (";
-    let found: Vec<Measured> =
-        text.lines().filter(|line| line.contains(words)).filter_map(|line| verified(line, words, " < ")).collect();
+    let found: Vec<Measured> = text
+        .lines()
+        .filter(|line| line.contains(words))
+        .filter_map(|line| verified(line, words, " < "))
+        .collect();
     if code != 0 || found.is_empty() {
-        let what = if code == 0 { "it does not say that it has verified anything" } else { super::judge::last_line(text) };
+        let what = if code == 0 {
+            "it does not say that it has verified anything"
+        } else {
+            super::judge::last_line(text)
+        };
         return Judged::of(Outcome::Failed { code, what: super::judge::word(what) });
     }
     let mut judged = Judged::of(Outcome::Passed);

@@ -51,7 +51,8 @@ impl Programs for Installed {
     fn limits(&self, test: &Test) -> Limits {
         let own = workload(&test.workload).map(|workload| workload.limits(OUTPUT));
         let hour = Duration::from_secs(3600);
-        let limits = own.unwrap_or(Limits { wall: hour, silence: None, memory: None, output: OUTPUT });
+        let limits =
+            own.unwrap_or(Limits { wall: hour, silence: None, memory: None, output: OUTPUT });
         Limits { wall: self.limit.unwrap_or(limits.wall), ..limits }
     }
 

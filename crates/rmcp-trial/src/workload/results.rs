@@ -123,7 +123,9 @@ pub(super) fn parse_lines(bytes: &[u8]) -> Lines {
         match serde_json::from_slice::<Line>(bytes) {
             Ok(line) if bytes.len() <= LENGTH => lines.add(line),
             _ => {
-                lines.damage.get_or_insert_with(|| format!("line {} of its results cannot be read", at + 1));
+                lines.damage.get_or_insert_with(|| {
+                    format!("line {} of its results cannot be read", at + 1)
+                });
             }
         }
     }
@@ -170,7 +172,8 @@ impl Lines {
     /// Returns whether anything is known of a check, or of one of its parts.
     pub(super) fn know(&self, check: &str) -> bool {
         let of = |name: &str| {
-            name.strip_prefix(check).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ',']))
+            name.strip_prefix(check)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ',']))
         };
         self.measured.iter().any(|measured| of(&measured.check))
             || self.passed.iter().any(|name| of(name))

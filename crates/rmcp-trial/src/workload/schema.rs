@@ -247,7 +247,7 @@ pub struct Softmax {
     /// Shape.
     pub input: Vec<u64>,
     /// The dimension along which results add up to one.
-    pub dim: u64,
+    pub dim: usize,
 }
 
 /// Pooling.

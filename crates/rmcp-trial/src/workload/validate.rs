@@ -69,9 +69,11 @@ fn problem_of_shape(operation: &Operation) -> Option<String> {
                 && (!it.plus_transposed || it.input[0] == it.input[1] && it.input == it.weight)
         }
         Operation::Rearrange(it) => rearranges(&it.input, &it.steps),
-        Operation::Softmax(it) => (it.dim as usize) < it.input.len(),
+        Operation::Softmax(it) => it.dim < it.input.len(),
         Operation::MaxPool2d(it) => {
-            it.input.len() == 4 && it.size > 0 && it.input[2..].iter().all(|n| n % it.size == 0)
+            it.input.len() == 4
+                && it.size > 0
+                && it.input[2..].iter().all(|n| n.is_multiple_of(it.size))
         }
         Operation::BatchNorm(it) => it.input.len() == 4,
         Operation::Attention(_)
@@ -90,14 +92,14 @@ fn fits(it: &Convolution, dims: usize, transposed: bool) -> bool {
         return false;
     }
     let channels = if transposed { it.weight[0] } else { it.weight[1] * it.groups };
-    it.input[1] == channels && it.weight[0] % it.groups == 0
+    it.input[1] == channels && it.weight[0].is_multiple_of(it.groups)
 }
 
 fn rearranges(input: &[u64], steps: &[Step]) -> bool {
     let mut shape = input.to_vec();
     for step in steps {
         match step {
-            Step::View(view) if view.iter().product::<u64>() == shape.iter().product() => {
+            Step::View(view) if view.iter().product::<u64>() == shape.iter().product::<u64>() => {
                 shape.clone_from(view);
             }
             Step::Permute(order) => {
@@ -106,7 +108,9 @@ fn rearranges(input: &[u64], steps: &[Step]) -> bool {
                 if !sorted.into_iter().eq(0..shape.len() as u64) {
                     return false;
                 }
-                shape = order.iter().map(|at| shape[*at as usize]).collect();
+                // All of them are smaller than the number of dimensions, as was just seen.
+                let from = order.iter().filter_map(|at| shape.get(usize::try_from(*at).ok()?));
+                shape = from.copied().collect();
             }
             Step::View(_) => return false,
         }
@@ -150,7 +154,11 @@ mod tests {
             (r#"dtypes = ["float32"]"#, r#"dtypes = ["float16"]"#, "no tolerance for float16"),
             ("[4, 2, 3, 3]", "[4, 3, 3, 3]", "shapes do not fit"),
             ("[4, 2, 3, 3]", "[4, 2, 3]", "shapes do not fit"),
-            ("operation.conv2d", "program.yolo_backbone = { input = [] }\noperation.conv2d", "or a program"),
+            (
+                "operation.conv2d",
+                "program.yolo_backbone = { input = [] }\noperation.conv2d",
+                "or a program",
+            ),
             (
                 "operation.conv2d = { input = [1, 2, 3, 3], weight = [4, 2, 3, 3] }",
                 "operation.rearrange = { input = [4, 6], steps = [{ view = [5, 5] }] }",

@@ -127,7 +127,9 @@ fn kernel_log_unreadable(asked: &Asked) -> Option<String> {
     match KernelLogWatch::live() {
         Fact::Known { .. } => None,
         Fact::Absent => Some("there is no /dev/kmsg".to_owned()),
-        Fact::Unreadable { why } => Some(format!("{why}; root can, or sysctl kernel.dmesg_restrict=0")),
+        Fact::Unreadable { why } => {
+            Some(format!("{why}; root can, or sysctl kernel.dmesg_restrict=0"))
+        }
     }
 }
 
