@@ -1,8 +1,9 @@
-//! Products of bytes, with the instruction where the target has one. A card that lacks it and runs code for one that
+//! Products of bytes and of halves, with the instruction where the target has one. A card that lacks it and runs code for one that
 //! has it meets an illegal instruction.
 
 #pragma once
 #include <hip/hip_runtime.h>
+#include <hip/hip_fp16.h>
 #include <cstdint>
 
 /// Which instructions the target has. Source: LLVM, AMDGPU.td: dot1, dot2, dot5 and dot6 of gfx1011, gfx1012 and gfx1030 to gfx1036.
@@ -20,5 +21,18 @@ __device__ int dot_bytes(int a, int b, int sum) {
 #else
     for (int byte = 0; byte < 4; ++byte) sum += static_cast<int8_t>(a >> (8 * byte)) * static_cast<int8_t>(b >> (8 * byte));
     return sum;
+#endif
+}
+
+/// The sum of the products of both halves, added to `sum` in float.
+__device__ float dot_halves(__half2 a, __half2 b, float sum) {
+#if HAS_DOT
+    typedef _Float16 Pair __attribute__((ext_vector_type(2)));
+    Pair left, right;
+    __builtin_memcpy(&left, &a, 4);
+    __builtin_memcpy(&right, &b, 4);
+    return __builtin_amdgcn_fdot2(left, right, sum, false);
+#else
+    return __low2float(a) * __low2float(b) + (__high2float(a) * __high2float(b) + sum);
 #endif
 }

@@ -221,19 +221,6 @@ __device__ unsigned dot_unsigned_bytes(unsigned a, unsigned b, unsigned sum) {
     return sum;
 #endif
 }
-/// The sum of the products of both halves, added to `sum` in float.
-__device__ float dot_halves(__half2 a, __half2 b, float sum) {
-#if HAS_DOT
-    typedef _Float16 Pair __attribute__((ext_vector_type(2)));
-    Pair left, right;
-    __builtin_memcpy(&left, &a, 4);
-    __builtin_memcpy(&right, &b, 4);
-    return __builtin_amdgcn_fdot2(left, right, sum, false);
-#else
-    return __low2float(a) * __low2float(b) + (__high2float(a) * __high2float(b) + sum);
-#endif
-}
-
 template <class Word, class Sum, class Dot> __global__ void dot_rows(Dot dot, const Word *a, const Word *b, Sum *c, int m, int n, int words) {
     const int column = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y;
     if (column >= n || row >= m) return;
