@@ -15,7 +15,7 @@ use measure::{Going, measure, plan};
 use rmcp::Caller;
 use rmcp::model::{ExitCode, TrialMatrix, TrialVerdict};
 use rmcp_report::{trial_csv, trial_diff, trial_json, trial_junit, trial_markdown, trial_text};
-use rmcp_trial::store::Store;
+use rmcp_trial::store::{Session, Store};
 
 pub(crate) fn run(arguments: &Try, output: &Output) -> Result<ExitCode, Failure> {
     let caller = Caller::from_process();
@@ -33,12 +33,22 @@ pub(crate) fn run(arguments: &Try, output: &Output) -> Result<ExitCode, Failure>
         return plan(&Asked::of(arguments, &caller)?, &caller, output);
     }
     let store = open(&caller)?;
-    let going = if arguments.resume {
-        going_on(&store)?
+    let matrix = if arguments.resume {
+        let session = latest(&store)?;
+        match session.matrix {
+            // It was ended when there was nothing left to do.
+            Some(matrix) => matrix,
+            None => {
+                let asked =
+                    serde_json::from_value(session.request).map_err(Failure::could_not_check)?;
+                let going = Going { asked, session: Some(session.id) };
+                measure(&going, &store, &caller, arguments.budget, output)?
+            }
+        }
     } else {
-        Going { asked: Asked::of(arguments, &caller)?, session: None }
+        let going = Going { asked: Asked::of(arguments, &caller)?, session: None };
+        measure(&going, &store, &caller, arguments.budget, output)?
     };
-    let matrix = measure(&going, &store, &caller, arguments.budget, output)?;
     show(&matrix, arguments, output);
     Ok(exit_code(&matrix))
 }
@@ -60,18 +70,12 @@ fn stored(store: &Store, id: Option<i64>) -> Result<TrialMatrix, Failure> {
     })
 }
 
-/// The latest session, which did not come to its end.
-fn going_on(store: &Store) -> Result<Going, Failure> {
+/// The latest session.
+fn latest(store: &Store) -> Result<Session, Failure> {
     let session = store.session(None).map_err(Failure::could_not_check)?;
-    let session = session.ok_or_else(|| {
+    session.ok_or_else(|| {
         Failure::usage("there is no session to go on with").hint("begin one: rmcp try")
-    })?;
-    if session.matrix.is_some() {
-        let what = format!("session {} has come to its end", session.id);
-        return Err(Failure::usage(what).hint("`rmcp try --last` shows its result"));
-    }
-    let asked = serde_json::from_value(session.request).map_err(Failure::could_not_check)?;
-    Ok(Going { asked, session: Some(session.id) })
+    })
 }
 
 fn show(matrix: &TrialMatrix, arguments: &Try, output: &Output) {
