@@ -12,13 +12,23 @@ class Missing(Exception):
     """What is needed to compute is not there."""
 
 
+class Unseen(Exception):
+    """The GPU that should compute cannot be seen."""
+
+
 def chosen():
-    """Returns the device that RMCP_DEVICE names: `cuda`, which is also the name of AMD's, or `cpu`."""
-    name = os.environ.get("RMCP_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    """Returns the device that RMCP_DEVICE names: `cuda`, which is also the name of AMD's, or `cpu`.
+
+    A PyTorch for the processor alone has nothing to test on a GPU. One for a GPU that sees none is broken, or the card
+    or its driver is.
+    """
+    name = os.environ.get("RMCP_DEVICE") or "cuda"
     if name not in ("cuda", "cpu"):
         raise Missing("RMCP_DEVICE is neither cuda nor cpu: " + name)
+    if name == "cuda" and not (torch.version.hip or torch.version.cuda):
+        raise Missing("this PyTorch is built for the processor alone")
     if name == "cuda" and not torch.cuda.is_available():
-        raise Missing("torch sees no GPU")
+        raise Unseen("torch sees no GPU")
     return torch.device(name)
 
 

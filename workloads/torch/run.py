@@ -80,6 +80,10 @@ def main():
         except devices.Missing as why:
             results.add({"skipped": one_line(why)})
             return results.end()
+        except devices.Unseen as why:
+            results.failed(workload["check"][0]["name"], why)
+            results.end()
+            return 1
     for place, check in enumerate(workload["check"]):
         results.begin(check["name"])
         # In the midst of the work, where there is one.

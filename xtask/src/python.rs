@@ -18,9 +18,14 @@ const PYTHON: &str = "/usr/bin/python3";
 const WITHOUT_TORCH: [&str; 2] = ["test_checkpoint.py", "test_device.py"];
 const OTHERS: [&str; 2] = ["python3.9", "python3.13"];
 
+/// Installs what is missing of them.
+pub(crate) fn need() -> Result<()> {
+    need_packages(&PARTS)
+}
+
 /// Runs all tests; `kills` is how many processes are killed while they save.
 pub(crate) fn test(kills: u32) -> Result<()> {
-    need_packages(&PARTS)?;
+    need()?;
     cargo(&["build", "--package", "rmcp", "--quiet"])?;
     let folder = top().join("python/tests");
     let mut files: Vec<String> = std::fs::read_dir(&folder)?

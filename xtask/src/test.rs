@@ -16,9 +16,11 @@ pub(crate) fn test() -> Result<()> {
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
     // The runtime that finds a simulated card, the compiler for its programs, and what shows it to them.
     rocm::need()?;
+    // PyTorch, in which the workloads are computed on the processor.
+    python::need()?;
     cargo(&["build", "--package", "rmcp-sim-preload", "--quiet"])?;
     cargo(&["test", "--workspace", "--quiet"])?;
-    python::test(200)
+    python::test(60)
 }
 
 /// Makes sure that a part of the Rust toolchain is there.
