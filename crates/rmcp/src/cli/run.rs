@@ -6,10 +6,10 @@ use crate::cli::change::now;
 use crate::cli::output::Output;
 use crate::cli::records::{fault_kind, open_records, records_folder};
 use crate::cli::sim::on_card;
-use crate::cli::simulated_machine::simulated_machine;
+use crate::cli::simulated_machine::read_machine;
 use rmcp::job::{routes, stack};
 use rmcp::model::{Ending, ExitCode, Fact, JobEvent, JobRoute};
-use rmcp::{Caller, Inspection, Knowledge, diagnose, inspect};
+use rmcp::{Caller, Knowledge};
 use rmcp_host::log::KernelLogWatch;
 use rmcp_report::{job_json, job_text};
 use rmcp_trial::isolation::Invocation;
@@ -17,7 +17,6 @@ use rmcp_trial::job::{
     Attended, Checkpoint, JobRecords, Ladder, Next, Status, attend, ending, latest_checkpoint,
 };
 use std::path::PathBuf;
-use tempfile::TempDir;
 
 /// How many jobs `--status` shows.
 const SHOWN: u32 = 10;
@@ -123,15 +122,7 @@ impl<'a> Job<'a> {
             Some(folder) => std::path::absolute(folder).map_err(Failure::usage)?,
             None => own_checkpoints(caller, &command)?,
         };
-        let simulated = arguments.simulate.as_deref();
-        let simulated = simulated.map(simulated_machine).transpose()?;
-        let what = Inspection {
-            root: simulated.as_ref().map(TempDir::path),
-            pythons: &[],
-            caller: caller.clone(),
-        };
-        let facts = inspect(&what).map_err(Failure::could_not_check)?;
-        let diagnosis = diagnose(&facts, Knowledge::embedded());
+        let (facts, diagnosis) = read_machine(arguments.simulate.as_deref(), caller)?;
         let mut routes = routes(&facts, &diagnosis, Knowledge::embedded());
         if arguments.no_cpu {
             routes.retain(|route| route.id != "cpu");

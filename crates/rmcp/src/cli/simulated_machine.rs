@@ -2,7 +2,8 @@
 
 use crate::cli::Failure;
 use crate::cli::sim::cards;
-use rmcp::{Caller, Knowledge};
+use rmcp::model::{Diagnosis, HostFacts};
+use rmcp::{Caller, Inspection, Knowledge, diagnose, inspect};
 use rmcp_sim::machine::{Host, Machine};
 use std::path::Path;
 use tempfile::TempDir;
@@ -24,6 +25,19 @@ pub(crate) fn simulated_machine(card: &str) -> Result<TempDir, Failure> {
     }
     write("/rmcp-machine.toml", &machine_file(&cards[0].name)).map_err(Failure::could_not_check)?;
     Ok(folder)
+}
+
+/// Reads the machine that programs run on, and what is wrong with it: the running one, or that of a simulated card.
+pub(crate) fn read_machine(
+    card: Option<&str>,
+    caller: &Caller,
+) -> Result<(HostFacts, Diagnosis), Failure> {
+    let simulated = card.map(simulated_machine).transpose()?;
+    let root = simulated.as_ref().map(TempDir::path);
+    let what = Inspection { root, pythons: &[], caller: caller.clone() };
+    let facts = inspect(&what).map_err(Failure::could_not_check)?;
+    let diagnosis = diagnose(&facts, Knowledge::embedded());
+    Ok((facts, diagnosis))
 }
 
 /// What the folder says of itself.

@@ -4,16 +4,15 @@ use super::asked::Asked;
 use super::kit::Software;
 use crate::cli::Failure;
 use crate::cli::output::Output;
-use crate::cli::simulated_machine::simulated_machine;
+use crate::cli::simulated_machine::read_machine;
 use rmcp::model::{Candidate, Fact, Test, Tool, TrialDevice};
-use rmcp::{Caller, Inspection, Knowledge, diagnose, inspect};
+use rmcp::{Caller, Knowledge};
 use rmcp_host::log::KernelLogWatch;
 use rmcp_trial::candidates::{Present, candidates};
 use rmcp_trial::search::Search;
 use rmcp_trial::session::Device;
 use rmcp_trial::workload::{COMMAND, Installed, Programs, UserCommand, tests};
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// Longest time of a user's own command.
 const COMMAND_TIME: Duration = Duration::from_secs(3600);
@@ -31,14 +30,7 @@ pub(super) struct Bench {
 impl Bench {
     /// Looks what there is. Nothing is made or started.
     pub(super) fn look(asked: &Asked, caller: &Caller) -> Result<Self, Failure> {
-        let simulated = asked.simulate.as_deref().map(simulated_machine).transpose()?;
-        let what = Inspection {
-            root: simulated.as_ref().map(TempDir::path),
-            pythons: &[],
-            caller: caller.clone(),
-        };
-        let facts = inspect(&what).map_err(Failure::could_not_check)?;
-        let diagnosis = diagnose(&facts, Knowledge::embedded());
+        let (facts, diagnosis) = read_machine(asked.simulate.as_deref(), caller)?;
         let gpu = diagnosis.gpus.first();
         let device = TrialDevice {
             name: gpu.map_or_else(|| "no AMD GPU".to_owned(), |gpu| gpu.name.clone()),
