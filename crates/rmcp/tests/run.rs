@@ -182,6 +182,21 @@ fn a_job_that_hangs_is_ended_and_started_on_the_next_route() {
 }
 
 #[test]
+fn what_we_were_started_to_ignore_the_job_ignores_too() {
+    let user = User::new();
+    let rmcp = env!("CARGO_BIN_EXE_rmcp");
+    let ignored = |command: &str| {
+        let script = format!("trap '' HUP INT; {command} grep SigIgn /proc/self/status");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).env("HOME", user.folder()).env_remove("XDG_STATE_HOME");
+        text(&shell.output().unwrap().stdout)
+    };
+    let without = ignored("");
+    assert_eq!(ignored(&format!("{rmcp} run --")), without);
+    assert!(without.trim_end().ends_with('3') || without.trim_end().ends_with('7'), "{without}");
+}
+
+#[test]
 fn a_signal_to_us_alone_reaches_the_job() {
     let user = User::new();
     let script =
@@ -270,9 +285,10 @@ except KeyboardInterrupt:
     print("interrupted", flush=True); sys.exit(42)
 "#;
     let terminal = r#"
-import os, pty, select, struct, sys, termios, fcntl, time
+import os, pty, select, signal, struct, sys, termios, fcntl, time
 pid, fd = pty.fork()
 if pid == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 123, 0, 0))
 seen, answered, stopped, end = b"", False, False, time.time() + 30

@@ -30,9 +30,12 @@ pub(super) struct HandedOn {
 }
 
 impl Signals {
-    /// From here on no signal ends us.
+    /// From here on no signal ends us. What we were started to ignore, as by `nohup`, the job shall ignore too: a handler
+    /// of ours would take that from it.
     pub(super) fn expect() -> io::Result<Self> {
-        SignalsInfo::new(SIGNALS).map(Self)
+        let ignored = ignored();
+        let wanted = SIGNALS.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
+        SignalsInfo::new(wanted).map(Self)
     }
 
     /// Hands them on to a process.
@@ -63,6 +66,13 @@ impl Signals {
         })?;
         Ok(HandedOn { handle, thread: Some(thread), interrupted })
     }
+}
+
+/// The signals that we ignore, one bit each from signal 1 on. Source: proc(5), `SigIgn`.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 impl HandedOn {
