@@ -1,6 +1,6 @@
 //! The arithmetic of workloads on a card without PyTorch: layers of given shapes and their gradients, compared with the host in double.
 //!
-//! Every result is a sum of products of two inputs, and is described once (`terms_of`): the kernel adds its terms in float on the card, the
+//! Every result is a sum of products of two inputs, and is described once: the kernel adds its terms in float on the card, the
 //! host in double. Bound on a simulated card: `budget=` multiply-adds for each result, by computing evenly spread elements
 //! of it; the line then says how many. The host always looks at no more than it can afford.
 //!
@@ -36,11 +36,13 @@ __device__ float as_float(__half x) { return __half2float(x); }
 __device__ void store(float *to, float x) { *to = x; }
 __device__ void store(__half *to, float x) { *to = __float2half(x); }
 
-/// Random numbers in [-scale, scale) that a half holds exactly: one reference serves both types.
+/// Random multiples of scale / 1024 in [-scale, scale), with scale lowered to a power of two: a half holds them exactly, so that one
+/// reference serves both types.
 std::vector<double> numbers(int64_t count, uint64_t seed, double scale = 1) {
     Random random(seed);
+    const double step = std::ldexp(1.0, std::ilogb(scale) - 10);
     std::vector<double> out(count);
-    for (double &x : out) x = value_of(check::half_of(random.real(-scale, scale)));
+    for (double &x : out) x = step * (static_cast<int>(random.bits() >> 53) - 1024);
     return out;
 }
 template <class T> std::vector<T> typed(const std::vector<double> &from) {

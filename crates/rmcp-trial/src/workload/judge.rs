@@ -246,3 +246,156 @@ fn last_word(ended: &Ended) -> String {
     }
     word(last_line(&stderr))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::workload;
+    use super::*;
+    use crate::isolation::Captured;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn ended(end: End, results: &str, stdout: &str, stderr: &str) -> Ended {
+        let captured =
+            |text: &str| Captured { bytes: text.as_bytes().to_vec(), total: text.len() as u64 };
+        Ended {
+            end,
+            stdout: captured(stdout),
+            stderr: captured(stderr),
+            results: results.as_bytes().to_vec(),
+            time: Duration::ZERO,
+            peak_bytes: None,
+            left_behind: Vec::new(),
+            stuck: Vec::new(),
+        }
+    }
+
+    fn quiet() -> KernelLog {
+        KernelLog::Faults(Vec::new())
+    }
+
+    fn judged(name: &str, tool: Tool, ended: &Ended) -> Judged {
+        judge(workload(name).unwrap(), tool, ended, &quiet())
+    }
+
+    const BEGIN: &str = r#"{"begin":"product of 100x100"}"#;
+    const GOOD: &str = r#"{"check":"product of 100x100","what":"forward","dtype":"float32","max_rel_error":1e-7,"tolerance":1e-4,"seconds":0.5}"#;
+    const END: &str = r#"{"end":1}"#;
+
+    #[test]
+    fn lines_of_results_are_judged() {
+        let wrong = GOOD.replace("1e-7", "0.5");
+        let nan = GOOD.replace("1e-7", "null");
+        let none = GOOD.replace("100x100", "9x9");
+        let failed = r#"{"check":"product of 100x100","failed":"RuntimeError: HIP error"}"#;
+        let skipped = r#"{"skipped":"torch sees no GPU"}"#;
+        let missing = r#"{"missing":"PyTorch cannot be imported"}"#;
+        for (lines, code, word, what) in [
+            (vec![BEGIN, GOOD, END], 0, "passed", ""),
+            (vec![BEGIN, GOOD], 0, "failed", "cut short"),
+            (vec![BEGIN], 0, "failed", "cut short in product of 100x100"),
+            (vec![], 0, "failed", "cut short"),
+            (vec![BEGIN, GOOD, r#"{"end":2}"#], 0, "failed", "cut short"),
+            (vec![BEGIN, &wrong, END], 0, "wrong numbers", "off by 5.0e-1, 1e-4 at most"),
+            (vec![BEGIN, &nan, END], 0, "wrong numbers", "not a number"),
+            (vec![BEGIN, &none, END], 0, "failed", "there is no result of product of 100x100"),
+            (vec![BEGIN, failed, END], 1, "failed", "RuntimeError: HIP error"),
+            (vec![BEGIN, GOOD, END], 7, "failed", "the last line"),
+            (vec![skipped, END], 0, "skipped", "torch sees no GPU"),
+            (vec![missing, END], 0, "could not start", "cannot be imported"),
+            (vec![BEGIN, GOOD, "{\"check\":", END], 0, "failed", "line 3 of its results"),
+        ] {
+            let ended = ended(End::Code(code), &lines.join("\n"), "", "first\nthe last line\n");
+            let judged = judged("integration-quick", Tool::Torch, &ended);
+            let found = judged.outcome.what().unwrap_or_default();
+            assert!(judged.outcome.word() == word && found.contains(what), "{lines:?}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn ends_are_judged_and_name_the_check() {
+        let abort =
+            ":0:rocdevice.cpp: HSA_STATUS_ERROR_MEMORY_APERTURE_VIOLATION: code: 0x29\nmore";
+        for (end, word, what) in [
+            (End::Signal(6), "crashed", "in product of 100x100: :0:rocdevice.cpp"),
+            (End::TimeOver, "hung", "in product of 100x100: its time was over"),
+            (End::Silent, "hung", "silent for too long"),
+            (End::NotStarted("no such file".to_owned()), "could not start", "no such file"),
+        ] {
+            let judged = judged("integration-quick", Tool::Hip, &ended(end, BEGIN, "", abort));
+            let found = judged.outcome.what().unwrap();
+            assert!(judged.outcome.word() == word && found.contains(what), "{judged:?}");
+        }
+    }
+
+    #[test]
+    fn what_stuck_or_stayed_behind_is_said() {
+        let mut stuck = ended(End::TimeOver, "", "", "");
+        stuck.stuck.push("suite (7)".to_owned());
+        let judged_stuck = judged("integration-quick", Tool::Hip, &stuck);
+        assert!(judged_stuck.outcome.what().unwrap().ends_with("stuck in the driver: suite (7)"));
+        let mut behind = ended(End::Code(0), &[BEGIN, GOOD, END].join("\n"), "", "");
+        behind.left_behind.push("sleep (8)".to_owned());
+        assert_eq!(judged("integration-quick", Tool::Hip, &behind).outcome.word(), "failed");
+    }
+
+    #[test]
+    fn the_text_of_amds_tools_is_judged() {
+        let ok = "Forward Convolution Verifies OK on CPU reference (5e-08 < 1.5e-06)\n";
+        let missing = "MIOpen Error: k.cpp:1: Failed to load kernel source: a.s\n";
+        let bench = "transA,transB,M,N,K,alpha,lda,beta,ldb,ldc,rocblas-Gflops,us,norm_error_1\nN,N,1,1,1,1,1,0,1,1,2,3,";
+        for (name, tool, text, word) in [
+            ("convolutions", Tool::Miopen, ok.to_owned(), "passed"),
+            (
+                "convolutions",
+                Tool::Miopen,
+                "Forward Convolution FAILED: 0.5 > 1.5e-06".to_owned(),
+                "wrong numbers",
+            ),
+            (
+                "convolutions",
+                Tool::Miopen,
+                format!("{ok}Backward Convolution FAILED: 1.79769e+308 > 1"),
+                "failed",
+            ),
+            ("convolutions", Tool::Miopen, missing.to_owned(), "skipped"),
+            ("convolutions", Tool::Miopen, String::new(), "failed"),
+            ("basic", Tool::Rocblas, format!("{bench}1e-7\n"), "passed"),
+            ("basic", Tool::Rocblas, format!("{bench}0.3\n"), "wrong numbers"),
+            ("basic", Tool::Rocblas, format!("{bench}nan\n"), "wrong numbers"),
+            ("basic", Tool::Rocblas, "nothing".to_owned(), "failed"),
+        ] {
+            let judged = judged(name, tool, &ended(End::Code(0), "", &text, ""));
+            assert_eq!(judged.outcome.word(), word, "{text}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn processes_of_one_test_are_joined() {
+        let of = |outcome: Outcome| Judged::of(outcome);
+        let skipped = Outcome::Skipped { what: "a".to_owned() };
+        let hung = Outcome::Hung { what: "b".to_owned() };
+        assert_eq!(Judged::join(Vec::new()).outcome.word(), "not run");
+        let joined = Judged::join(vec![of(Outcome::Passed), of(skipped.clone())]);
+        assert_eq!((joined.outcome.word(), joined.left_out), ("passed", vec!["a".to_owned()]));
+        let joined = Judged::join(vec![of(Outcome::Passed), of(hung), of(skipped)]);
+        assert_eq!(joined.outcome.word(), "hung");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged(results in any::<Vec<u8>>(), text in any::<Vec<u8>>(), cut in 0..200_usize, code in -1..3) {
+            let whole = [BEGIN, GOOD, END].join("\n");
+            let mut bytes = whole.as_bytes()[..cut.min(whole.len())].to_vec();
+            bytes.extend(&results);
+            let mut found = ended(End::Code(code), "", "", "");
+            (found.results, found.stdout.bytes) = (bytes, text.clone());
+            found.stderr.bytes = text;
+            for tool in [Tool::Torch, Tool::Hip, Tool::Machine, Tool::Miopen, Tool::Rocblas, Tool::Command] {
+                let judged = judged("integration-quick", tool, &found);
+                // With an error code nothing has passed.
+                prop_assert!(code == 0 || !judged.outcome.passed(), "{:?}", judged);
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@ use crate::cli::output::Output;
 use rmcp::{Caller, Inspection, inspect};
 use rmcp_trial::workload::{Kit, compile, sources};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -78,11 +79,12 @@ impl Software {
         for (path, text) in sources() {
             let path = folder.join(path);
             if !path.is_file() {
-                std::fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(wrong)?;
-                // Beside its place first: it is there whole or not at all.
-                let unfinished = path.with_extension("unfinished");
-                std::fs::write(&unfinished, text).map_err(wrong)?;
-                std::fs::rename(unfinished, path).map_err(wrong)?;
+                let parent = path.parent().unwrap_or(folder);
+                std::fs::create_dir_all(parent).map_err(wrong)?;
+                // Beside its place first, under a name of our own: it is there whole or not at all, whoever else makes it.
+                let mut unfinished = tempfile::NamedTempFile::new_in(parent).map_err(wrong)?;
+                unfinished.write_all(text.as_bytes()).map_err(wrong)?;
+                unfinished.persist(path).map_err(|error| wrong(error.error))?;
             }
         }
         match (&self.hipcc, &self.kit.hip) {
@@ -98,7 +100,8 @@ impl Software {
     fn compile(&self, hipcc: &Path, program: &Path) -> Result<(), Failure> {
         let hint = "without HIP programs: rmcp try --tool torch";
         let name = hipcc.display();
-        let unfinished = program.with_extension("unfinished");
+        let place = tempfile::tempdir_in(&self.kit.sources).map_err(Failure::could_not_check)?;
+        let unfinished = place.path().join("suite");
         let targets: Vec<&str> = self.targets.iter().map(String::as_str).collect();
         let asked = compile(hipcc, &self.kit.sources, &targets, &unfinished);
         let result = Command::new(&asked.program)
