@@ -14,9 +14,8 @@ pub(crate) fn test() -> Result<()> {
     layers::run()?;
     data::run()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
-    // The runtime that finds a simulated card, the compiler for its programs, PyTorch, and what shows it to them.
+    // The runtime that finds a simulated card, the compiler for its programs, and what shows it to them.
     rocm::need()?;
-    rocm::need_torch()?;
     // PyTorch, in which the workloads are computed on the processor.
     python::need()?;
     cargo(&["build", "--package", "rmcp", "--package", "rmcp-sim-preload", "--quiet"])?;
