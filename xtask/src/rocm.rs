@@ -16,9 +16,6 @@ const PARTS: [(&str, &str); 5] = [
     ("lsmod", "kmod"),
 ];
 
-/// The PyTorch that computes workloads on the processor: Debian's Python has it, whatever Python is first on `PATH`.
-const TORCH: (&str, &str) = ("/usr/lib/python3/dist-packages/torch/__init__.py", "python3-torch");
-
 /// Installs what is missing of it.
 pub(crate) fn need() -> Result<()> {
     need_packages(&PARTS)
