@@ -121,19 +121,10 @@ struct Convolution {
     }
 };
 
-/// What a convolution finds behind an address: how much it may write, and its tensors.
-template <class D> struct Tensors {
-    int64_t limit;
-    const D *a, *b;
-    D *out;
-};
-
-template <class D> __global__ void convolve(uint64_t address, Convolution it, Sample sample) {
+template <class D> __global__ void convolve(const D *a, const D *b, D *out, Convolution it, Sample sample) {
     const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= sample.count) return;
-    const Tensors<D> *tensors = reinterpret_cast<const Tensors<D> *>(address);
-    const D *a = tensors->a, *b = tensors->b;
-    store(tensors->out + i, it.element<float>(sample.at(i), [=](int64_t at) { return as_float(a[at]); }, [=](int64_t at) { return as_float(b[at]); }));
+    store(out + i, it.element<float>(sample.at(i), [=](int64_t at) { return as_float(a[at]); }, [=](int64_t at) { return as_float(b[at]); }));
 }
 
 /// Compares what was computed with `want(i)`, for as many elements as the host can afford.
@@ -149,11 +140,8 @@ template <class T, class D>
 void convolution(const std::string &name, const char *what, const Bound &bound, const Convolution &it, const std::vector<double> &a, const std::vector<double> &b) {
     const Sample sample(it.result_size(), it.terms(), budget);
     Buffer<T> left(typed<T>(a)), right(typed<T>(b)), out(sample.count);
-    const Tensors<D> tensors{-1, left.template as<D>(), right.template as<D>(), out.template as<D>()};
-    Buffer<uint8_t> place(sizeof tensors);
-    HIP_CHECK(hipMemcpy(place.get(), &tensors, sizeof tensors, hipMemcpyHostToDevice));
     const double start = now();
-    convolve<D><<<check::blocks_for(sample.count, block), block>>>(reinterpret_cast<uint64_t>(place.get()), it, sample);
+    convolve<D><<<check::blocks_for(sample.count, block), block>>>(left.template as<D>(), right.template as<D>(), out.template as<D>(), it, sample);
     check::finish();
     const double seconds = now() - start;
     compare(name, what, bound, out.download(), sample, it.terms(), seconds,

@@ -6,52 +6,30 @@
     reason = "tests start programs and read what they have written"
 )]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use support::User;
 
 /// What ROCr prints at a bad address. Source: ROCr `core/runtime/amd_gpu_agent.cpp`, and HIP's `rocdevice.cpp`.
 const FAULT: &str = ":0:rocdevice.cpp :2875: 100 us: Callback: Queue 0x7f00 aborting with error : HSA_STATUS_ERROR_MEMORY_APERTURE_VIOLATION: The agent attempted to access memory beyond the largest legal address. code: 0x29";
 
-/// A user with a home of his own.
-struct User(TempDir);
+/// `rmcp run` with options and a command.
+fn job(user: &User, options: &[&str], command: &[&str]) -> Command {
+    user.rmcp(&[&["run"], options, &["--"], command].concat())
+}
 
-impl User {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
+fn sh(user: &User, options: &[&str], script: &str) -> Output {
+    job(user, options, &["sh", "-c", script]).output().unwrap()
+}
 
-    fn folder(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// `rmcp run` with options and a command.
-    fn run(&self, options: &[&str], command: &[&str]) -> Command {
-        let mut rmcp = Command::new(env!("CARGO_BIN_EXE_rmcp"));
-        rmcp.arg("run").args(options).arg("--").args(command);
-        rmcp.current_dir(self.folder()).env("HOME", self.folder()).env_remove("XDG_STATE_HOME");
-        rmcp.env_remove("HSA_OVERRIDE_GFX_VERSION").stdin(Stdio::null());
-        rmcp
-    }
-
-    fn sh(&self, options: &[&str], script: &str) -> Output {
-        self.run(options, &["sh", "-c", script]).output().unwrap()
-    }
-
-    fn status(&self) -> serde_json::Value {
-        let mut rmcp = Command::new(env!("CARGO_BIN_EXE_rmcp"));
-        rmcp.args(["run", "--status", "--format", "json"]).env("HOME", self.folder());
-        let output = rmcp.env_remove("XDG_STATE_HOME").output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// How often the command was started, by the file to which it adds a line each time.
-    fn starts(&self) -> usize {
-        std::fs::read_to_string(self.folder().join("starts")).unwrap_or_default().lines().count()
-    }
+fn status(user: &User) -> serde_json::Value {
+    let output = user.rmcp(&["run", "--status", "--format", "json"]).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -62,17 +40,17 @@ fn text(bytes: &[u8]) -> String {
 fn a_job_keeps_its_streams_and_its_exit_code() {
     let user = User::new();
     for code in [0, 1, 3, 77] {
-        let output = user.sh(&[], &format!("echo out; echo error >&2; exit {code}"));
+        let output = sh(&user, &[], &format!("echo out; echo error >&2; exit {code}"));
         assert_eq!(output.status.code(), Some(code));
         assert_eq!(
             (text(&output.stdout), text(&output.stderr)),
             ("out\n".into(), "error\n".into())
         );
     }
-    let output = user.sh(&[], "kill -TERM $$");
+    let output = sh(&user, &[], "kill -TERM $$");
     assert_eq!(output.status.code(), Some(128 + 15));
     let mut piped =
-        user.run(&[], &["cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        job(&user, &[], &["cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut piped.stdin.take().unwrap(), b"handed through").unwrap();
     assert_eq!(text(&piped.wait_with_output().unwrap().stdout), "handed through");
 }
@@ -80,7 +58,7 @@ fn a_job_keeps_its_streams_and_its_exit_code() {
 #[test]
 fn a_program_that_is_not_there_is_said_to_be_missing() {
     let user = User::new();
-    let output = user.run(&[], &["no-such-program-at-all"]).output().unwrap();
+    let output = job(&user, &[], &["no-such-program-at-all"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).contains("no-such-program-at-all"), "{}", text(&output.stderr));
 }
@@ -98,7 +76,7 @@ fn after_a_fault_it_goes_on_from_the_checkpoint_on_the_next_route() {
          echo '{FAULT}' >&2; kill -ABRT $$"
     );
     let options = ["--resume-arg=--resume={}"];
-    let mut run = user.run(&options, &["sh", "-c", &script, "job"]);
+    let mut run = job(&user, &options, &["sh", "-c", &script, "job"]);
     let output = run.output().unwrap();
     let (out, error) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{out}{error}");
@@ -110,7 +88,7 @@ fn after_a_fault_it_goes_on_from_the_checkpoint_on_the_next_route() {
     assert!(lines[1].contains("arguments --resume=/"), "{out}");
     assert!(lines[2].starts_with("device cpu"), "{out}");
     assert!(error.contains("the GPU failed (aperture_violation)"), "{error}");
-    let events = &user.status()["jobs"][0]["events"];
+    let events = &status(&user)["jobs"][0]["events"];
     let endings: Vec<&str> =
         events.as_array().unwrap().iter().filter_map(|event| event["ending"].as_str()).collect();
     assert_eq!(endings, ["gpu-fault", "gpu-fault", "done"], "{events}");
@@ -122,15 +100,15 @@ fn what_worked_is_where_the_next_day_begins() {
     let script = format!(
         "echo start >> starts; [ \"$RMCP_DEVICE\" = cpu ] && exit 0; echo '{FAULT}' >&2; exit 134"
     );
-    assert_eq!(user.sh(&[], &script).status.code(), Some(0));
+    assert_eq!(sh(&user, &[], &script).status.code(), Some(0));
     assert_eq!(user.starts(), 2);
-    let output = user.sh(&[], &script);
+    let output = sh(&user, &[], &script);
     assert_eq!((output.status.code(), user.starts()), (Some(0), 3));
     assert!(text(&output.stderr).contains("without the GPU"), "{}", text(&output.stderr));
     // A route that is named comes before.
-    user.sh(&["--route", "as-is"], &script);
+    sh(&user, &["--route", "as-is"], &script);
     assert_eq!(user.starts(), 5);
-    let output = user.sh(&["--route", "nonsense"], &script);
+    let output = sh(&user, &["--route", "nonsense"], &script);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("there are: as-is, cpu"), "{}", text(&output.stderr));
 }
@@ -148,7 +126,7 @@ fn nothing_else_is_worth_another_start() {
         &format!("echo '{FAULT}' >&2; exit 0"),
     ] {
         let user = User::new();
-        let output = user.sh(&[], &format!("echo start >> starts; {script}"));
+        let output = sh(&user, &[], &format!("echo start >> starts; {script}"));
         assert_eq!(user.starts(), 1, "{script}: {}", text(&output.stderr));
     }
 }
@@ -160,12 +138,12 @@ fn attempts_are_bounded_and_the_processor_can_be_refused() {
         "echo start >> starts; mkdir -p \"$RMCP_CHECKPOINT_DIR\"; date +%N > \"$RMCP_CHECKPOINT_DIR/$$.pt\"
          echo '{FAULT}' >&2; exit 134"
     );
-    let output = user.sh(&["--attempts", "3"], &script);
+    let output = sh(&user, &["--attempts", "3"], &script);
     assert_eq!((output.status.code(), user.starts()), (Some(134), 3));
     assert!(text(&output.stderr).contains("bound on attempts"), "{}", text(&output.stderr));
     let other = User::new();
     let script = format!("echo start >> starts; echo '{FAULT}' >&2; exit 134");
-    let output = other.sh(&["--no-cpu"], &script);
+    let output = sh(&other, &["--no-cpu"], &script);
     assert_eq!((output.status.code(), other.starts()), (Some(134), 1));
     assert!(text(&output.stderr).contains("no other route"), "{}", text(&output.stderr));
 }
@@ -176,7 +154,7 @@ fn a_job_that_hangs_is_ended_and_started_on_the_next_route() {
     let script =
         "echo start >> starts; [ \"$RMCP_DEVICE\" = cpu ] && exit 0; echo begin; sleep 300";
     let start = Instant::now();
-    let output = user.sh(&["--hang-after", "1s"], script);
+    let output = sh(&user, &["--hang-after", "1s"], script);
     assert_eq!((output.status.code(), user.starts()), (Some(0), 2), "{}", text(&output.stderr));
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
@@ -201,7 +179,7 @@ fn a_signal_to_us_alone_reaches_the_job() {
     let user = User::new();
     let script =
         "trap 'echo got it; exit 9' TERM; echo start >> starts; while :; do sleep 0.05; done";
-    let run = user.run(&[], &["sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let run = job(&user, &[], &["sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
     let started = (0..400).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
         user.starts() == 1
@@ -256,7 +234,7 @@ fn a_training_on_the_simulated_card_loses_nothing_but_time() {
     ] {
         let user = User::new();
         let options = ["--simulate", "rx5600xt", "--inject", fault];
-        let output = user.run(&options, &[program, STEPS]).output().unwrap();
+        let output = job(&user, &options, &[program, STEPS]).output().unwrap();
         let (out, error) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{fault}: {error}");
         assert!(error.contains("the GPU failed"), "{fault}: {error}");

@@ -7,46 +7,26 @@
     reason = "tests start programs and read what they have written"
 )]
 
+mod support;
+
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use support::User;
 
-/// A user with a home of his own.
-struct User(TempDir);
+/// The program of a user who has set the override that most pages advise.
+fn overridden(user: &User, arguments: &[&str]) -> Command {
+    let mut rmcp = user.rmcp(arguments);
+    rmcp.env("HSA_OVERRIDE_GFX_VERSION", "10.3.0");
+    rmcp
+}
 
-impl User {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn folder(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn rmcp(&self, arguments: &[&str]) -> Command {
-        let mut rmcp = Command::new(env!("CARGO_BIN_EXE_rmcp"));
-        rmcp.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
-        rmcp.env("HOME", self.folder()).env_remove("XDG_STATE_HOME");
-        // What the person who runs the tests has set for a card of his own.
-        for name in ["HSA_ENABLE_SDMA", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"] {
-            rmcp.env_remove(name);
-        }
-        rmcp.env("HSA_OVERRIDE_GFX_VERSION", "10.3.0");
-        rmcp
-    }
-
-    /// `rmcp try` of a shell script, as JSON.
-    fn tried(&self, options: &[&str], script: &str) -> Value {
-        let start = ["try", "--simulate", "rx5600xt", "--format", "json"];
-        let arguments = [&start[..], options, &["--", "sh", "-c", script]].concat();
-        document(&self.rmcp(&arguments).output().unwrap())
-    }
-
-    fn starts(&self) -> usize {
-        std::fs::read_to_string(self.folder().join("starts")).unwrap_or_default().lines().count()
-    }
+/// `rmcp try` of a shell script, as JSON.
+fn tried(user: &User, options: &[&str], script: &str) -> Value {
+    let start = ["try", "--simulate", "rx5600xt", "--format", "json"];
+    let arguments = [&start[..], options, &["--", "sh", "-c", script]].concat();
+    document(&overridden(user, &arguments).output().unwrap())
 }
 
 fn document(output: &Output) -> Value {
@@ -74,7 +54,7 @@ const NEEDS_OWN_CODE: &str = "[ -z \"$HSA_OVERRIDE_GFX_VERSION\" ] || {
 #[test]
 fn what_works_already_is_said_to_work() {
     let user = User::new();
-    let found = user.tried(&[], "exit 0");
+    let found = tried(&user, &[], "exit 0");
     assert_eq!((found["verdict"].as_str(), minimal(&found).len()), (Some("works-already"), 0));
     assert_eq!(found["simulated"], true);
     assert_eq!(
@@ -86,7 +66,7 @@ fn what_works_already_is_said_to_work() {
 #[test]
 fn the_override_is_found_to_be_the_fault() {
     let user = User::new();
-    let found = user.tried(&["--all"], NEEDS_OWN_CODE);
+    let found = tried(&user, &["--all"], NEEDS_OWN_CODE);
     assert_eq!(
         (found["verdict"].as_str(), minimal(&found)),
         (Some("fixed"), vec!["unset-override"])
@@ -107,7 +87,7 @@ fn the_override_is_found_to_be_the_fault() {
 fn two_faults_need_two_fixes() {
     let user = User::new();
     let script = format!("{NEEDS_OWN_CODE}; [ \"$HSA_ENABLE_SDMA\" = 0 ]");
-    let found = user.tried(&[], &script);
+    let found = tried(&user, &[], &script);
     assert_eq!(found["verdict"], "fixed");
     let mut ids = minimal(&found);
     ids.sort_unstable();
@@ -117,7 +97,7 @@ fn two_faults_need_two_fixes() {
 #[test]
 fn nothing_helps_where_nothing_helps() {
     let user = User::new();
-    let found = user.tried(&[], "exit 7");
+    let found = tried(&user, &[], "exit 7");
     assert_eq!((found["verdict"].as_str(), minimal(&found).len()), (Some("nothing-helps"), 0));
     assert_eq!(cell(&found, "as-is")["outcome"], "failed");
 }
@@ -127,7 +107,7 @@ fn a_hang_costs_its_time_once() {
     let user = User::new();
     let script = "[ -n \"$HSA_OVERRIDE_GFX_VERSION\" ] && sleep 300; exit 0";
     let start = Instant::now();
-    let found = user.tried(&["--limit", "1s", "--candidate", "unset-override"], script);
+    let found = tried(&user, &["--limit", "1s", "--candidate", "unset-override"], script);
     assert_eq!(
         (found["verdict"].as_str(), minimal(&found)),
         (Some("fixed"), vec!["unset-override"])
@@ -141,7 +121,7 @@ fn a_hang_costs_its_time_once() {
 fn tried_hip(user: &User, options: &[&str]) -> Value {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("try-cache");
     let start = ["try", "--simulate", "rx5600xt", "--tool", "hip", "--format", "json"];
-    let mut rmcp = user.rmcp(&[&start[..], options].concat());
+    let mut rmcp = overridden(user, &[&start[..], options].concat());
     // Compiled once for all tests.
     document(&rmcp.env("XDG_CACHE_HOME", cache).output().unwrap())
 }
@@ -203,24 +183,27 @@ fn a_broken_copy_engine_beside_the_override_is_found_too() {
 #[test]
 fn the_result_is_kept_and_shown_again_and_compared() {
     let user = User::new();
-    let first = user.tried(&["--candidate", "unset-override"], NEEDS_OWN_CODE);
-    let second = user.tried(&["--candidate", "unset-override"], "exit 0");
-    let last = document(&user.rmcp(&["try", "--last", "--format", "json"]).output().unwrap());
+    let first = tried(&user, &["--candidate", "unset-override"], NEEDS_OWN_CODE);
+    let second = tried(&user, &["--candidate", "unset-override"], "exit 0");
+    let last =
+        document(&overridden(&user, &["try", "--last", "--format", "json"]).output().unwrap());
     assert_eq!(last, second);
-    let last = document(&user.rmcp(&["try", "--last", "1", "--format", "json"]).output().unwrap());
+    let last =
+        document(&overridden(&user, &["try", "--last", "1", "--format", "json"]).output().unwrap());
     assert_eq!(last, first);
     for (form, words) in
         [("markdown", "| candidate |"), ("csv", "device,simulated,"), ("junit", "<testsuites")]
     {
-        let output = user.rmcp(&["try", "--last", "1", "--as", form]).output().unwrap();
+        let output = overridden(&user, &["try", "--last", "1", "--as", form]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains(words), "{form}: {text}");
     }
-    let diff = user.rmcp(&["try", "--diff", "1", "2"]).output().unwrap();
+    let diff = overridden(&user, &["try", "--diff", "1", "2"]).output().unwrap();
     assert!(String::from_utf8_lossy(&diff.stdout).contains("crashed"), "{diff:?}");
     // What was found can be made to last.
     std::fs::write(user.folder().join("found.json"), first.to_string()).unwrap();
-    let apply = user.rmcp(&["apply", "--from", "found.json", "--dry-run"]).output().unwrap();
+    let apply =
+        overridden(&user, &["apply", "--from", "found.json", "--dry-run"]).output().unwrap();
     let said = [&apply.stdout[..], &apply.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(!said.contains("expected what"), "{said}");
@@ -229,19 +212,13 @@ fn the_result_is_kept_and_shown_again_and_compared() {
 #[test]
 fn a_budget_ends_a_session_and_a_plan_writes_nothing() {
     let user = User::new();
-    let found = user.tried(&["--budget", "1s"], "sleep 0.6; exit 7");
+    let found = tried(&user, &["--budget", "1s"], "sleep 0.6; exit 7");
     assert_eq!(found["verdict"], "unknown", "{found:#}");
     let other = User::new();
-    let plan = other.rmcp(&[
-        "try",
-        "--dry-run",
-        "--simulate",
-        "rx5600xt",
-        "--",
-        "sh",
-        "-c",
-        "echo >> starts",
-    ]);
+    let plan = overridden(
+        &other,
+        &["try", "--dry-run", "--simulate", "rx5600xt", "--", "sh", "-c", "echo >> starts"],
+    );
     let output = { plan }.output().unwrap();
     assert!(output.status.success() && other.starts() == 0, "{output:?}");
     assert_eq!(std::fs::read_dir(other.folder()).unwrap().count(), 0);
@@ -255,7 +232,7 @@ fn a_session_that_is_killed_loses_no_result_and_repeats_no_culprit() {
     let mut kills = 0;
     let mut arguments: &[&str] = &start;
     let found = loop {
-        let mut session = user.rmcp(arguments);
+        let mut session = overridden(&user, arguments);
         let mut session = session.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Once a question is answered and the next is asked, so that there is some progress, and a little later each
         // time, so that every moment of a question is met by some kill.

@@ -48,28 +48,34 @@ const PROCESSOR: [(&str, &str); 4] = [
 pub const TORCH_SETTINGS: &str = "RMCP_TORCH";
 
 impl Invocation {
-    /// Makes what is different for a candidate different for this process. An empty cache of MIOpen is made by the
-    /// caller, who knows where.
+    /// Makes what is different for a candidate different for this process; the last word on a variable counts. An empty
+    /// cache of MIOpen is made by the caller, who knows where.
     pub fn apply(&mut self, knobs: &[Knob]) {
         let mut torch = serde_json::Map::new();
         for knob in knobs {
             match knob {
-                Knob::Set { name, value } => self.set.push((name.clone(), value.clone())),
-                Knob::Unset { name } => self.unset.push(name.clone()),
+                Knob::Set { name, value } => self.set(name, value),
+                Knob::Unset { name } => {
+                    self.set.retain(|(other, _)| other != name);
+                    self.unset.push(name.clone());
+                }
                 Knob::Torch { name, value } => {
                     torch.insert(name.clone(), value.clone().into());
                 }
                 Knob::EmptyCache => {}
-                Knob::Processor => {
-                    let hidden = PROCESSOR.map(|(name, value)| (name.to_owned(), value.to_owned()));
-                    self.set.extend(hidden);
-                }
+                Knob::Processor => PROCESSOR.iter().for_each(|(name, value)| self.set(name, value)),
             }
         }
         if !torch.is_empty() {
-            let text = serde_json::Value::Object(torch).to_string();
-            self.set.push((TORCH_SETTINGS.to_owned(), text));
+            self.set(TORCH_SETTINGS, &serde_json::Value::Object(torch).to_string());
         }
+    }
+
+    /// Sets a variable, whatever was said of it before.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.set.retain(|(other, _)| other != name);
+        self.unset.retain(|other| other != name);
+        self.set.push((name.to_owned(), value.to_owned()));
     }
 }
 

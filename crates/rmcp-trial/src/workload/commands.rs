@@ -9,8 +9,6 @@ use std::path::Path;
 
 /// Variables of our own: what the programs of `workloads/torch` are told.
 const WORKLOAD: &str = "RMCP_WORKLOAD";
-const DEVICE: &str = "RMCP_DEVICE";
-const TORCH: &str = "RMCP_TORCH";
 const PROJECT: &str = "RMCP_PROJECT";
 const CLAIMED: &str = "RMCP_CLAIMED";
 
@@ -39,6 +37,9 @@ pub fn commands(
         },
         None => None,
     };
+    if let Some(what) = knobs.iter().find_map(|knob| means_nothing(knob, tool, kit)) {
+        return skipped(what);
+    }
     let mut invocations = match tool {
         Tool::Torch | Tool::Machine => vec![python(workload, kit)],
         Tool::Hip => vec![hip::invocation(workload, kit, path(kit.hip.as_deref()))],
@@ -46,21 +47,37 @@ pub fn commands(
         Tool::Rocblas => rocblas::invocations(workload, path(kit.rocblas_bench.as_deref())),
         Tool::Command => Vec::new(),
     };
-    let mut more = Vec::new();
-    if let Some(folder) = project {
-        more.push((PROJECT.to_owned(), folder.to_string_lossy().into_owned()));
-    }
-    if let Some(folder) = &kit.claimed {
-        more.push((CLAIMED.to_owned(), folder.to_string_lossy().into_owned()));
-    }
-    let unset = apply(knobs, tool, kit, &mut more)?;
     for invocation in &mut invocations {
+        if let Some(folder) = project {
+            invocation.set(PROJECT, &folder.to_string_lossy());
+        }
+        if let Some(folder) = &kit.claimed {
+            invocation.set(CLAIMED, &folder.to_string_lossy());
+        }
         // A candidate's variable stands against one of ours.
-        invocation.set.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
-        invocation.set.extend(more.iter().cloned());
-        invocation.unset.clone_from(&unset);
+        invocation.apply(knobs);
+        if let Some(folder) = kit.empty_cache.as_ref().filter(|_| knobs.contains(&Knob::EmptyCache))
+        {
+            for name in ["MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"] {
+                invocation.set(name, &folder.to_string_lossy());
+            }
+        }
     }
     Ok(invocations)
+}
+
+/// Why a change means nothing to a software; none where it may mean something.
+fn means_nothing(knob: &Knob, tool: Tool, kit: &Kit) -> Option<&'static str> {
+    match (knob, tool) {
+        (Knob::Set { .. } | Knob::Unset { .. }, _)
+        | (Knob::Torch { .. } | Knob::Processor, Tool::Torch) => None,
+        (Knob::Torch { .. }, _) => Some("it is a setting of PyTorch"),
+        (Knob::Processor, _) => Some("only PyTorch also computes on the processor"),
+        (Knob::EmptyCache, Tool::Torch | Tool::Miopen) => {
+            kit.empty_cache.is_none().then_some("no empty folder is given")
+        }
+        (Knob::EmptyCache, _) => Some("only MIOpen keeps such a cache"),
+    }
 }
 
 fn path(path: Option<&Path>) -> &Path {
@@ -76,55 +93,6 @@ fn python(workload: &Workload, kit: &Kit) -> Invocation {
         set: vec![(WORKLOAD.to_owned(), json.to_string_lossy().into_owned())],
         ..Invocation::default()
     }
-}
-
-/// Adds what knobs set, and returns what they unset. The last knob for a variable decides.
-fn apply(
-    knobs: &[Knob],
-    tool: Tool,
-    kit: &Kit,
-    set: &mut Vec<(String, String)>,
-) -> Result<Vec<String>, Outcome> {
-    let skipped = |what: &str| Outcome::Skipped { what: what.to_owned() };
-    let mut unset: Vec<String> = Vec::new();
-    let mut settings = serde_json::Map::new();
-    for knob in knobs {
-        match knob {
-            Knob::Set { name, value } => put(set, &mut unset, name, value),
-            Knob::Unset { name } => {
-                set.retain(|(other, _)| other != name);
-                if !unset.contains(name) {
-                    unset.push(name.clone());
-                }
-            }
-            Knob::Torch { name, value } if tool == Tool::Torch => {
-                settings.insert(name.clone(), value.clone().into());
-            }
-            Knob::Torch { .. } => return Err(skipped("it is a setting of PyTorch")),
-            Knob::Processor if tool == Tool::Torch => put(set, &mut unset, DEVICE, "cpu"),
-            Knob::Processor => return Err(skipped("only PyTorch also computes on the processor")),
-            Knob::EmptyCache if matches!(tool, Tool::Torch | Tool::Miopen) => {
-                let folder = kit.empty_cache.as_deref();
-                let folder = folder.ok_or_else(|| skipped("no empty folder is given"))?;
-                let folder = folder.to_string_lossy();
-                for name in ["MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"] {
-                    put(set, &mut unset, name, &folder);
-                }
-            }
-            Knob::EmptyCache => return Err(skipped("only MIOpen keeps such a cache")),
-        }
-    }
-    if !settings.is_empty() {
-        let text = serde_json::Value::Object(settings).to_string();
-        put(set, &mut unset, TORCH, &text);
-    }
-    Ok(unset)
-}
-
-fn put(set: &mut Vec<(String, String)>, unset: &mut Vec<String>, name: &str, value: &str) {
-    set.retain(|(other, _)| other != name);
-    unset.retain(|other| other != name);
-    set.push((name.to_owned(), value.to_owned()));
 }
 
 #[cfg(test)]
@@ -175,8 +143,8 @@ mod tests {
         assert_eq!(text("A"), Some("2"));
         assert_eq!(text("C"), None);
         assert_eq!(found.unset, ["B", "C"]);
-        assert_eq!(text(TORCH), Some(r#"{"backends.cudnn.enabled":"False"}"#));
-        assert_eq!(text(DEVICE), Some("cpu"));
+        assert_eq!(text("RMCP_TORCH"), Some(r#"{"backends.cudnn.enabled":"False"}"#));
+        assert_eq!(text("RMCP_DEVICE"), Some("cpu"));
         assert_eq!(text("MIOPEN_USER_DB_PATH"), Some("/e"));
         assert_eq!(text(WORKLOAD), Some("/s/json/basic.json"));
         assert_eq!(line(found), "-B /s/torch/run.py");

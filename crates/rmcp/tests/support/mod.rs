@@ -90,3 +90,38 @@ pub(crate) fn contents(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     found.remove("var");
     found
 }
+
+/// A user with a home of his own, in which `rmcp` keeps what it keeps of a user.
+pub(crate) struct User(tempfile::TempDir);
+
+impl User {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The program as this user starts it, without what the person who runs the tests has set for a card of his own.
+    pub(crate) fn rmcp(&self, arguments: &[&str]) -> std::process::Command {
+        let mut rmcp = std::process::Command::new(env!("CARGO_BIN_EXE_rmcp"));
+        rmcp.args(arguments).current_dir(self.folder()).stdin(std::process::Stdio::null());
+        rmcp.env("HOME", self.folder()).env_remove("XDG_STATE_HOME");
+        for name in [
+            "HSA_OVERRIDE_GFX_VERSION",
+            "HSA_ENABLE_SDMA",
+            "HIP_VISIBLE_DEVICES",
+            "ROCR_VISIBLE_DEVICES",
+            "RMCP_DEVICE",
+        ] {
+            rmcp.env_remove(name);
+        }
+        rmcp
+    }
+
+    /// How often a script was started that adds a line to the file `starts` each time.
+    pub(crate) fn starts(&self) -> usize {
+        fs::read_to_string(self.folder().join("starts")).unwrap_or_default().lines().count()
+    }
+}
