@@ -6,8 +6,8 @@ use crate::isolation::Invocation;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Multiply-adds that one result of a check may take on a simulated card: a fifth of a second of two cores.
-const SIMULATED_BUDGET: u64 = 12_000_000;
+/// Multiply-adds that one result of a check may take on a simulated card: a twentieth of a second of two cores.
+const SIMULATED_BUDGET: u64 = 3_000_000;
 
 /// Bytes of memory that are filled on a simulated card, which has none of its own.
 const SIMULATED_MEMORY: u64 = 64 << 20;
