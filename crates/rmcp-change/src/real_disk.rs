@@ -5,7 +5,7 @@
 //! this, and no stranger may write in them.
 
 use crate::disk::{Disk, FileMeta, FileState, folder_of, plain_path};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -244,10 +244,7 @@ impl<R: CommandRunner> Disk for RealDisk<R> {
 
     fn look(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let inside = path.trim_start_matches('/');
-        let inside = if inside.is_empty() { "." } else { inside };
-        let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let file = match rustix::fs::openat2(&self.root, inside, flags, Mode::empty(), how) {
+        let file = match rmcp_host::open_confined(&self.root, path, flags) {
             Ok(file) => file,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -4,9 +4,10 @@
 //! `/` (`openat2` with `RESOLVE_IN_ROOT`), so a hostile tree cannot lead outside itself. Every read is
 //! bounded, nothing blocks, and everything read can be kept for a recording.
 
+use crate::open_confined;
 use rmcp_code::container::ReadAt;
 use rmcp_model::{Fact, Origin};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -168,21 +169,15 @@ impl HostRoot {
     }
 
     fn open_with(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let inside = match path.trim_start_matches('/') {
-            "" => ".",
-            inside => inside,
-        };
         let mut flags = flags | OFlags::CLOEXEC;
         if !flags.contains(OFlags::PATH) {
             // A FIFO in a hostile tree must not hold us, nor may a terminal become ours. With O_PATH nothing
             // is opened, and openat2 refuses these flags.
             flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
         }
-        if self.confined {
-            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-            rustix::fs::openat2(&self.dir, inside, flags, Mode::empty(), resolve)
-        } else {
-            rustix::fs::openat(&self.dir, inside, flags, Mode::empty())
+        match self.confined {
+            true => open_confined(&self.dir, path, flags),
+            false => rustix::fs::open(path, flags, Mode::empty()),
         }
     }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the room that reads machines")]
 
 mod caller;
+mod confined;
 pub mod hardware;
 mod host_root;
 pub mod log;
@@ -16,6 +17,7 @@ pub mod stack;
 pub mod system;
 
 pub use caller::Caller;
+pub use confined::open_confined;
 pub use host_root::{FileStat, HostRoot, RootError, Seen, Transcript};
 pub use machine_file::{
     FORMAT, FileRow, MACHINE_FILE, MachineFile, MachineFileError, Process, UnreadableRow,
