@@ -110,6 +110,13 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Let `rmcp try` find faults that are known, with the real MIOpen and rocBLAS of Debian sid on a simulated card; uses the
+    /// root file system of `sim-stack sid`
+    TryStack {
+        /// Only the cases with this in their title.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Fuzz every parser of hostile input
     Fuzz {
         /// One target; all where none is named.
@@ -201,6 +208,7 @@ fn main() -> ExitCode {
         Command::RealTools => real_tools::run(),
         Command::Boot => boot::boot(),
         Command::SimStack { suite, only } => sim_stack::run(&suite, only.as_deref()),
+        Command::TryStack { only } => sim_stack::run_trials(only.as_deref()),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::GenIsa => isa::generate(),
         Command::MakeObjects => isa::make_objects(),

@@ -341,3 +341,14 @@ pub struct TrialMatrix {
     /// The same in one sentence: what works, how sure, how to apply it.
     pub sentence: String,
 }
+
+impl TrialMatrix {
+    /// Adds rows of candidates that have none yet.
+    pub fn add_rows(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            if self.rows.iter().all(|known| known.candidate.id != row.candidate.id) {
+                self.rows.push(row);
+            }
+        }
+    }
+}

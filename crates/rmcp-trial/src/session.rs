@@ -142,10 +142,10 @@ impl<'a> Session<'a> {
         for invocation in invocations {
             let invocation = self.wrapped(invocation, &kernel_log);
             let ended = run(&self.keeper, &invocation, &limits)?;
-            let judged = self.programs.judge(test, &ended);
-            let good = judged.outcome.passed();
+            let judged = self.programs.judge(question, &ended);
+            let goes_on = matches!(judged.outcome, Outcome::Passed | Outcome::Skipped { .. });
             sum.add(&ended, judged);
-            if !good {
+            if !goes_on {
                 break;
             }
         }
@@ -169,7 +169,11 @@ impl<'a> Session<'a> {
 
     /// What is made of the outputs and of the kernel log.
     fn finish(&self, sum: Sum) -> (Attempt, String) {
-        let Sum { mut attempt, output } = sum;
+        let Sum { mut attempt, judged, output } = sum;
+        let joined = Judged::join(judged);
+        attempt.outcome = joined.outcome;
+        attempt.checks = joined.checks;
+        attempt.max_rel_error = joined.max_rel_error;
         let log = attempt.kernel_log.join("\n");
         if !attempt.outcome.passed() || !log.is_empty() {
             let all = [&output[..], log.as_bytes()].join(&b'\n');
@@ -220,35 +224,26 @@ impl<'a> Session<'a> {
 /// What came of all commands of one attempt.
 struct Sum {
     attempt: Attempt,
+    judged: Vec<Judged>,
     output: Vec<u8>,
 }
 
 impl Default for Sum {
     fn default() -> Self {
-        // Nothing has failed, and nothing has been checked.
-        let nothing = Outcome::Skipped { what: "there is nothing to run".to_owned() };
-        Self { attempt: Attempt::without_run(nothing), output: Vec::new() }
+        let attempt = Attempt::without_run(Judged::join(Vec::new()).outcome);
+        Self { attempt, judged: Vec::new(), output: Vec::new() }
     }
 }
 
 impl Sum {
     fn add(&mut self, ended: &Ended, judged: Judged) {
+        self.judged.push(judged);
         let attempt = &mut self.attempt;
-        attempt.outcome = judged.outcome;
-        attempt.checks += judged.checks;
-        attempt.max_rel_error = larger(attempt.max_rel_error, judged.max_rel_error);
         attempt.peak_bytes = attempt.peak_bytes.max(ended.peak_bytes);
         attempt.left_behind.extend(ended.left_behind.iter().cloned());
         for bytes in [&ended.stdout.bytes, &ended.stderr.bytes] {
             self.output.extend_from_slice(bytes);
             self.output.push(b'\n');
         }
-    }
-}
-
-fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.max(other)),
-        (one, other) => one.or(other),
     }
 }

@@ -224,53 +224,119 @@ fn a_budget_ends_a_session_and_a_plan_writes_nothing() {
     assert_eq!(std::fs::read_dir(other.folder()).unwrap().count(), 0);
 }
 
-#[test]
-fn a_session_that_is_killed_loses_no_result_and_repeats_no_culprit() {
-    let user = User::new();
-    let script = format!("echo start >> starts; sleep 0.05; {NEEDS_OWN_CODE}");
-    let start = ["try", "--simulate", "rx5600xt", "--all", "--", "sh", "-c", &script];
-    let mut kills = 0;
-    let mut arguments: &[&str] = &start;
-    let found = loop {
-        let mut session = overridden(&user, arguments);
-        let mut session = session.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Once a question is answered and the next is asked, so that there is some progress, and a little later each
-        // time, so that every moment of a question is met by some kill.
-        let before = user.starts();
-        let mut later = None;
-        while session.try_wait().unwrap().is_none() && later.is_none_or(|end| Instant::now() < end)
-        {
-            if later.is_none() && user.starts() >= before + 2 {
-                later = Some(Instant::now() + Duration::from_millis(17 * kills % 120));
+/// A session that is killed again and again, each time a little later in a question, and gone on with.
+struct Killed {
+    user: User,
+    kills: u64,
+    found: Output,
+}
+
+impl Killed {
+    /// Runs it. `between` is called after each kill.
+    fn session(between: impl Fn(&User)) -> Self {
+        let user = User::new();
+        let script = format!("echo start >> starts; sleep 0.05; {NEEDS_OWN_CODE}");
+        let start = ["try", "--simulate", "rx5600xt", "--all", "--", "sh", "-c", &script];
+        let mut kills = 0;
+        let mut arguments: &[&str] = &start;
+        loop {
+            let mut session = overridden(&user, arguments);
+            let mut session =
+                session.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            // Once a question is answered and the next is asked, so that there is some progress, and a little later
+            // each time, so that every moment of a question is met by some kill.
+            let before = user.starts();
+            let mut later = None;
+            while session.try_wait().unwrap().is_none()
+                && later.is_none_or(|end| Instant::now() < end)
+            {
+                if later.is_none() && user.starts() >= before + 2 {
+                    later = Some(Instant::now() + Duration::from_millis(17 * kills % 120));
+                }
+                std::thread::sleep(Duration::from_millis(1));
             }
-            std::thread::sleep(Duration::from_millis(1));
+            if session.try_wait().unwrap().is_some() {
+                let found = session.wait_with_output().unwrap();
+                return Self { user, kills, found };
+            }
+            session.kill().unwrap();
+            session.wait().unwrap();
+            kills += 1;
+            between(&user);
+            // Only a session that was begun can be gone on with.
+            arguments = if user.starts() > 0 { &["try", "--resume"] } else { &start };
+            assert!(kills < 200);
         }
-        if session.try_wait().unwrap().is_some() {
-            break session.wait_with_output().unwrap();
-        }
-        session.kill().unwrap();
-        session.wait().unwrap();
-        kills += 1;
-        // Only a session that was begun can be gone on with.
-        arguments = if user.starts() > 0 { &["try", "--resume"] } else { &start };
-        assert!(kills < 200);
-    };
-    assert!(kills >= 5, "{kills}: {}", String::from_utf8_lossy(&found.stderr));
-    assert_eq!(found.status.code(), Some(1), "{}", String::from_utf8_lossy(&found.stderr));
-    let database = user.folder().join(".local/state/rmcp/records.sqlite");
-    let database = rusqlite::Connection::open(database).unwrap();
-    let count = |condition: &str| {
-        // Of the session that came to its end: in earlier ones nothing was started.
+    }
+
+    /// How many attempts of the session that came to its end are so: in earlier ones nothing was started.
+    fn count(&self, condition: &str) -> usize {
         let sql = format!(
             "SELECT count(*) FROM attempt
              WHERE session = (SELECT max(id) FROM session) AND {condition}"
         );
-        let count: i64 = database.query_row(&sql, [], |row| row.get(0)).unwrap();
+        let count: rusqlite::Result<i64> =
+            records(&self.user).and_then(|all| all.query_row(&sql, [], |row| row.get(0)));
+        let count = count.unwrap();
         usize::try_from(count).unwrap()
-    };
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&self.found.stderr).into_owned()
+    }
+}
+
+/// The records, where there are some already.
+fn records(user: &User) -> rusqlite::Result<rusqlite::Connection> {
+    let path = user.folder().join(".local/state/rmcp/records.sqlite");
+    rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+#[test]
+fn a_session_that_is_killed_loses_no_result_and_repeats_no_culprit() {
+    let session = Killed::session(|_| {});
+    assert!(session.kills >= 5, "{}: {}", session.kills, session.said());
+    assert_eq!(session.found.status.code(), Some(1), "{}", session.said());
     // A row is written before its process starts; one that was interrupted starts it once more, and no other does.
-    let (all, again) = (count("true"), count("interrupted > 0"));
-    assert!(again >= 1 && again <= usize::try_from(kills).unwrap(), "{again} of {kills}");
-    assert!(user.starts() <= all + again, "{} starts, {all} rows, {again} again", user.starts());
-    assert_eq!(count("result IS NULL"), 0);
+    let (all, again) = (session.count("true"), session.count("interrupted > 0"));
+    assert!(again >= 1 && again as u64 <= session.kills, "{again} of {}", session.kills);
+    let starts = session.user.starts();
+    assert!(starts <= all + again, "{starts} starts, {all} rows, {again} again");
+    assert_eq!(session.count("result IS NULL"), 0);
+}
+
+/// A machine that froze and was started anew has another boot id than the rows that were begun before.
+#[test]
+fn what_took_the_machine_down_is_named_and_never_run_again() {
+    let session = Killed::session(|user| {
+        let update = "UPDATE attempt SET boot = 'an earlier start'";
+        // A kill before the first attempt leaves nothing to alter.
+        let _ = records(user).and_then(|records| records.execute(update, []));
+    });
+    assert!(session.kills >= 5, "{}: {}", session.kills, session.said());
+    let (all, down) = (session.count("true"), session.count("result LIKE '%machine went down%'"));
+    assert!(down >= 1 && down as u64 <= session.kills, "{down} of {}", session.kills);
+    assert_eq!(session.count("interrupted > 0 OR result IS NULL"), 0);
+    let starts = session.user.starts();
+    assert!(starts <= all, "{starts} starts, {all} rows");
+    let last = overridden(&session.user, &["try", "--last", "--format", "json"]).output().unwrap();
+    let document = document(&last);
+    assert!(document.to_string().contains("the machine went down with it"), "{document:#}");
+}
+
+#[test]
+fn a_dirty_kernel_log_is_no_pass() {
+    let user = User::new();
+    // What stands for the kernel log on a simulated card; the test itself sees nothing of the fault.
+    let script = r#"log=$(expr "$RMCP_SIM" : '.*"kernel_log":"\([^"]*\)"')
+        echo '[   95.1] amdgpu 0000:03:00.0: amdgpu: GPU reset begin!' >> "$log""#;
+    let found = tried(&user, &["--repeats", "1", "--candidate", "sdma-off"], script);
+    let cell = cell(&found, "as-is");
+    assert_eq!(
+        (cell["outcome"].as_str(), cell["kind"].as_str()),
+        (Some("failed"), Some("hang_timeout")),
+        "{cell:#}"
+    );
+    let what = cell["what"].as_str().unwrap();
+    assert!(what.contains("the kernel log") && what.contains("GPU reset begin"), "{what}");
 }

@@ -28,7 +28,7 @@ const DIRECTIONS: [(&str, &str); 3] =
 const TYPES: [(&str, &str); 2] = [("float", "conv"), ("half", "convfp16")];
 
 /// Variables for every run:
-const VARIABLES: [(&str, &str); 5] = [
+const VARIABLES: [(&str, &str); 4] = [
     // all solvers are asked, and those that would have to be compiled for this shape too,
     ("MIOPEN_FIND_MODE", "NORMAL"),
     // and each time anew;
@@ -36,9 +36,17 @@ const VARIABLES: [(&str, &str); 5] = [
     ("MIOPEN_LOG_LEVEL", "6"),
     // the processor checks: the other reference is one of the solvers;
     ("MIOPEN_DRIVER_USE_GPU_REFERENCE", "0"),
-    // Debian's build asks clang for /usr/include before the headers of C++, which then do not find those of C.
-    ("CCC_OVERRIDE_OPTIONS", "# X-isystem"),
 ];
+
+/// What Debian's build misses to compile anything.
+pub(super) fn packaging(system: &System) -> Vec<(&'static str, String)> {
+    vec![
+        // It asks clang for /usr/include before the headers of C++, which then do not find those of C,
+        ("CCC_OVERRIDE_OPTIONS", "# X-isystem".to_owned()),
+        // and has no assembler.
+        ("MIOPEN_EXPERIMENTAL_GCN_ASM_PATH", format!("/usr/bin/{}", system.suite.clang)),
+    ]
+}
 
 /// One convolution.
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +72,7 @@ impl Case {
         let command = fixed.split(' ').chain(["-V", "1", "-t", "0", "-i", "1"]);
         let mut program = on(machine, command.map(str::to_owned).collect(), 180);
         program.variables.extend(VARIABLES.map(|(name, value)| (name, value.to_owned())));
-        // Without it Debian's build has no assembler.
-        let assembler = format!("/usr/bin/{}", system.suite.clang);
-        program.variables.push(("MIOPEN_EXPERIMENTAL_GCN_ASM_PATH", assembler));
+        program.variables.extend(packaging(system));
         program.variables.extend(more.iter().cloned());
         program
     }
@@ -241,7 +247,7 @@ fn judge(said: &Said) -> Verdict {
 }
 
 /// Puts the compiler where Debian's build of MIOpen looks for it: in the folder in which it was built.
-fn give_compiler(system: &System) -> Result<()> {
+pub(super) fn give_compiler(system: &System) -> Result<()> {
     let library = std::fs::read(system.path(LIBRARY)).context("read MIOpen's library")?;
     let start = b"/build/reproducible-path/";
     let found = library.windows(start.len()).enumerate().filter(|(_, window)| window == start);

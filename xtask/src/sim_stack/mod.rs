@@ -9,6 +9,7 @@ mod onnxruntime;
 mod rocblas;
 mod system;
 mod table;
+mod trial;
 mod verdict;
 
 use crate::rocm;
@@ -16,6 +17,7 @@ use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 use system::{End, Program, System};
 use table::Table;
+pub(crate) use trial::run as run_trials;
 use verdict::Verdict;
 
 /// A suite whose ROCm is run.
@@ -194,6 +196,20 @@ impl Report {
             self.failed.push(step.to_owned());
         }
     }
+
+    /// Says that all is well, or what is not.
+    fn end(&self) -> Result<()> {
+        let seconds = self.start.elapsed().as_secs();
+        let failed = &self.failed;
+        ensure!(
+            failed.is_empty(),
+            "{} steps failed in {seconds} s: {}",
+            failed.len(),
+            failed.join("; ")
+        );
+        eprintln!("all that must pass has passed, in {seconds} s");
+        Ok(())
+    }
 }
 
 /// Runs all steps, or those whose name contains `only`.
@@ -216,16 +232,7 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
     if suite.framework {
         onnxruntime::run(&system, &mut report)?;
     }
-    let seconds = report.start.elapsed().as_secs();
-    let failed = &report.failed;
-    ensure!(
-        failed.is_empty(),
-        "{} steps failed in {seconds} s: {}",
-        failed.len(),
-        failed.join("; ")
-    );
-    eprintln!("all that must pass has passed, in {seconds} s");
-    Ok(())
+    report.end()
 }
 
 /// The runtime's own list of devices.

@@ -19,13 +19,18 @@ const TABLE: Table<'static> = Table {
     ],
 };
 
+/// Compiles the tests where that was not done.
+pub(super) fn program(system: &System) -> Result<String> {
+    let options = [&TARGETS[..], &["-lrocblas"]].concat();
+    system.compile("rocblas/blas.hip", &options)
+}
+
 /// Runs all on all machines.
 pub(super) fn run(system: &System, report: &mut Report) -> Result<()> {
     if !TABLE.is_wanted(report) {
         return Ok(());
     }
-    let options = [&TARGETS[..], &["-lrocblas"]].concat();
-    let blas = system.compile("rocblas/blas.hip", &options)?;
+    let blas = program(system)?;
     let program =
         |test: &str, machine: &Machine| Ok(on(machine, vec![blas.clone(), test.to_owned()], 300));
     TABLE.run(system, report, program, Machine::must_pass)

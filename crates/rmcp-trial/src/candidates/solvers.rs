@@ -3,12 +3,10 @@
 use super::fixed::tried_here;
 use super::tried::knobs_of;
 use crate::search::Solver;
+use crate::workload::ONLY_SOLVER;
 use rmcp_knowledge::Knowledge;
 use rmcp_knowledge::schema::Solver as SolverRow;
 use rmcp_model::Knob;
-
-/// The variable that names the only solver to look for.
-const ONLY: &str = "MIOPEN_DEBUG_FIND_ONLY_SOLVER";
 
 /// Families that are still looked for when one solver is named.
 ///
@@ -44,7 +42,7 @@ pub fn solver_families(knowledge: &Knowledge) -> Vec<Solver> {
 
 fn single(row: &SolverRow, switch: impl Fn(&str) -> Knob) -> Solver {
     let alone = |name: &String| {
-        let mut knobs = vec![Knob::Set { name: ONLY.to_owned(), value: name.clone() }];
+        let mut knobs = vec![Knob::Set { name: ONLY_SOLVER.to_owned(), value: name.clone() }];
         knobs.extend(ALWAYS_FOUND.iter().map(|family| switch(family)));
         tried_here(
             &format!("{name}-alone"),

@@ -26,7 +26,7 @@ mod trial;
 pub use asker::{Question, Runner};
 pub use expected::{Cost, Expected, expected};
 pub use solver_verdict::{name_solvers, solvers_may_be_at_fault};
-pub use solvers::{Bisection, Solver, bisect_solvers};
+pub use solvers::{Bisection, Solver, bisect_solvers, run_each_solver};
 pub use trial::{Search, search};
 
 #[cfg(test)]

@@ -35,12 +35,7 @@ pub fn solvers_may_be_at_fault(matrix: &TrialMatrix, families: &[Solver]) -> boo
 /// Puts what was found out about solvers into a matrix of the same tests. A solver that was found replaces a wider
 /// change: everything passes without it, and all others stay.
 pub fn name_solvers(matrix: &mut TrialMatrix, found: Bisection) {
-    for row in found.rows {
-        let is_new = matrix.rows.iter().all(|known| known.candidate.id != row.candidate.id);
-        if is_new {
-            matrix.rows.push(row);
-        }
-    }
+    matrix.add_rows(found.rows);
     if found.guilty.is_empty() {
         return;
     }

@@ -10,7 +10,7 @@ use super::evidence::cell;
 use super::goal::Goal;
 use super::minimise::minimise;
 use super::trial::run_baseline;
-use rmcp_model::{Candidate, Outcome, Row, Test};
+use rmcp_model::{Candidate, Outcome, Row, Test, Tool};
 
 /// A family of solvers or one solver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,36 @@ pub fn bisect_solvers(
         Row { candidate: candidate.clone(), cells: cells.collect() }
     });
     Bisection { rows: rows.collect(), guilty, over }
+}
+
+/// Runs the tests of MIOpen's own driver with each family and each solver alone, whatever becomes of the machine as it is:
+/// a row for each that is offered for some of them.
+pub fn run_each_solver(families: &[Solver], tests: &[Test], runner: &mut dyn Runner) -> Vec<Row> {
+    let mut asker = Asker::new(runner);
+    let singles = families.iter().flat_map(|family| [family].into_iter().chain(&family.solvers));
+    let alone: Vec<&Candidate> = singles.flat_map(|single| &single.alone).collect();
+    let of_driver = |test: &&Test| test.tool == Tool::Miopen;
+    for candidate in &alone {
+        for test in tests.iter().filter(of_driver) {
+            if asker.ask(&knobs_of(candidate), test, 0).is_err() {
+                break;
+            }
+        }
+    }
+    let row = |candidate: &Candidate| {
+        let knobs = knobs_of(candidate);
+        let cells = tests.iter().map(|test| {
+            let why = if of_driver(&test) {
+                "the time was over"
+            } else {
+                "MIOpen's driver alone is asked"
+            };
+            cell(test, asker.known(&knobs, test), why)
+        });
+        Row { candidate: candidate.clone(), cells: cells.collect() }
+    };
+    let ran = |row: &Row| row.cells.iter().any(|cell| cell.n > 0);
+    alone.into_iter().map(row).filter(ran).collect()
 }
 
 struct SolverSearch<'a> {

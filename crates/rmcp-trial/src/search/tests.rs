@@ -515,6 +515,32 @@ mod solvers {
     }
 
     #[test]
+    fn every_solver_has_a_row_of_its_own() {
+        let mut runner = Convolution { sizes: vec![2, 3], faulty: vec![(1, 2)], luck: 0, asked: 0 };
+        let driver = Test { tool: rmcp_model::Tool::Miopen, ..test("conv") };
+        let rows = run_each_solver(&families(&[2, 3]), &[driver, test("conv")], &mut runner);
+        let words: Vec<(&str, &str, &str)> = rows
+            .iter()
+            .map(|row| {
+                let cells = [&row.cells[0], &row.cells[1]].map(|cell| cell.outcome.word());
+                (row.candidate.id.as_str(), cells[0], cells[1])
+            })
+            .collect();
+        let (good, bad) = (("passed", "not run"), ("crashed", "not run"));
+        let expected = [
+            ("f0-alone", good),
+            ("f0s0-alone", good),
+            ("f0s1-alone", good),
+            ("f1-alone", bad),
+            ("f1s0-alone", good),
+            ("f1s1-alone", good),
+            ("f1s2-alone", bad),
+        ];
+        assert_eq!(words, expected.map(|(id, (driver, torch))| (id, driver, torch)));
+        assert_eq!(runner.asked, 7);
+    }
+
+    #[test]
     fn the_matrix_names_the_solver_and_nothing_wider() {
         let sizes = [4, 6, 3];
         let faulty = vec![(1, 2)];

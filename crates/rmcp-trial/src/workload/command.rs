@@ -45,7 +45,7 @@ impl Programs for UserCommand {
         Limits { wall: self.wall, silence: None, memory: None, output: OUTPUT }
     }
 
-    fn judge(&self, _: &Test, ended: &Ended) -> Judged {
+    fn judge(&self, _: &Question, ended: &Ended) -> Judged {
         judge_command(ended)
     }
 }
@@ -79,6 +79,7 @@ mod tests {
             wall: Duration::from_secs(1),
         };
         let test = Test { workload: COMMAND.to_owned(), tool: Tool::Command };
+        let question = Question { knobs: Vec::new(), test, repeat: 0 };
         for (ended, word, what) in [
             (ended(End::Code(0), "a warning\n", &[]), "passed", ""),
             (ended(End::Code(3), "", &[]), "failed", "out"),
@@ -89,7 +90,7 @@ mod tests {
             (ended(End::Silent, "", &[]), "hung", "silent"),
             (ended(End::NotStarted("x: none".to_owned()), "", &[]), "could not start", "x: none"),
         ] {
-            let outcome = command.judge(&test, &ended).outcome;
+            let outcome = command.judge(&question, &ended).outcome;
             assert_eq!(outcome.word(), word, "{ended:?}");
             assert!(outcome.what().unwrap_or_default().contains(what), "{outcome:?}");
         }

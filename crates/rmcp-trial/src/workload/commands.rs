@@ -7,6 +7,11 @@ use crate::isolation::Invocation;
 use rmcp_model::{Knob, Outcome, Tool};
 use std::path::Path;
 
+/// Where MIOpen keeps which solver it found to be the fastest for a shape.
+///
+/// Source: MIOpen documentation, Find database and Performance database.
+pub const MIOPEN_DATABASES: &str = "MIOPEN_USER_DB_PATH";
+
 /// Variables of our own: what the programs of `workloads/torch` are told.
 const WORKLOAD: &str = "RMCP_WORKLOAD";
 const PROJECT: &str = "RMCP_PROJECT";
@@ -54,11 +59,14 @@ pub fn commands(
         if let Some(folder) = &kit.claimed {
             invocation.set(CLAIMED, &folder.to_string_lossy());
         }
+        if let Some(folder) = &kit.miopen_databases {
+            invocation.set(MIOPEN_DATABASES, &folder.to_string_lossy());
+        }
         // A candidate's variable stands against one of ours.
         invocation.apply(knobs);
         if let Some(folder) = kit.empty_cache.as_ref().filter(|_| knobs.contains(&Knob::EmptyCache))
         {
-            for name in ["MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"] {
+            for name in [MIOPEN_DATABASES, "MIOPEN_CUSTOM_CACHE_DIR"] {
                 invocation.set(name, &folder.to_string_lossy());
             }
         }

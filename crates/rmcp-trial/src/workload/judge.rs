@@ -5,7 +5,7 @@ use super::schema::{Check, Workload};
 use super::{hip, miopen, rocblas};
 use crate::isolation::{End, Ended};
 use rmcp_host::log::printable;
-use rmcp_model::{Outcome, Tool};
+use rmcp_model::{Knob, Outcome, Tool};
 
 /// A shell gives a signal of its child as a code above this. Source: POSIX, Shell Command Language, 2.8.2.
 const SIGNAL_CODES: std::ops::RangeInclusive<i32> = 129..=192;
@@ -66,19 +66,28 @@ impl Judged {
                 joined.outcome = judged.outcome;
             }
             joined.left_out.extend(judged.left_out);
-            for measured in judged.measured {
-                joined.add(Some(measured));
-            }
+            joined.checks += judged.checks;
+            joined.max_rel_error = match (joined.max_rel_error, judged.max_rel_error) {
+                (Some(one), Some(other)) => Some(one.max(other)),
+                (one, other) => one.or(other),
+            };
+            joined.measured.extend(judged.measured);
         }
         joined
     }
 }
 
-/// Returns what became of one process of a test.
-pub fn judge(workload: &Workload, tool: Tool, ended: &Ended, log: &KernelLog) -> Judged {
+/// Returns what became of one process of a test under the knobs of a candidate.
+pub fn judge(
+    workload: &Workload,
+    tool: Tool,
+    knobs: &[Knob],
+    ended: &Ended,
+    log: &KernelLog,
+) -> Judged {
     let mut judged = match early(ended) {
         Some(outcome) => with_lines(outcome, &parse_lines(&ended.results)),
-        None => by_itself(workload, tool, ended),
+        None => by_itself(workload, tool, knobs, ended),
     };
     if (judged.outcome.passed() || matches!(judged.outcome, Outcome::Skipped { .. }))
         && let Some(outcome) = outside(workload, ended, log, judged.outcome.passed())
@@ -127,14 +136,14 @@ fn early(ended: &Ended) -> Option<Outcome> {
 }
 
 /// What a process that ended by itself has computed.
-fn by_itself(workload: &Workload, tool: Tool, ended: &Ended) -> Judged {
+fn by_itself(workload: &Workload, tool: Tool, knobs: &[Knob], ended: &Ended) -> Judged {
     let End::Code(code) = ended.end else { return Judged::of(Outcome::Passed) };
     let text = || {
         let both = [&ended.stdout.bytes[..], b"\n", &ended.stderr.bytes[..]].concat();
         String::from_utf8_lossy(&both).into_owned()
     };
     match tool {
-        Tool::Miopen => miopen::judge(&text(), code),
+        Tool::Miopen => miopen::judge(&text(), code, knobs),
         Tool::Rocblas => rocblas::judge(workload, &text(), code),
         Tool::Command => judge_command(ended),
         Tool::Torch | Tool::Hip | Tool::Machine => {
@@ -275,7 +284,7 @@ mod tests {
     }
 
     fn judged(name: &str, tool: Tool, ended: &Ended) -> Judged {
-        judge(workload(name).unwrap(), tool, ended, &quiet())
+        judge(workload(name).unwrap(), tool, &[], ended, &quiet())
     }
 
     const BEGIN: &str = r#"{"begin":"product of 100x100"}"#;
@@ -358,7 +367,7 @@ mod tests {
                 format!("{ok}Backward Convolution FAILED: 1.79769e+308 > 1"),
                 "failed",
             ),
-            ("convolutions", Tool::Miopen, missing.to_owned(), "skipped"),
+            ("convolutions", Tool::Miopen, missing.to_owned(), "failed"),
             ("convolutions", Tool::Miopen, String::new(), "failed"),
             ("basic", Tool::Rocblas, format!("{bench}1e-7\n"), "passed"),
             ("basic", Tool::Rocblas, format!("{bench}0.3\n"), "wrong numbers"),
@@ -367,6 +376,22 @@ mod tests {
         ] {
             let judged = judged(name, tool, &ended(End::Code(0), "", &text, ""));
             assert_eq!(judged.outcome.word(), word, "{text}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn a_solver_that_is_not_offered_has_not_failed() {
+        let alone = Knob::Set { name: miopen::ONLY.to_owned(), value: "ConvAsm3x3U".to_owned() };
+        for text in [
+            "MIOpen Error: a.cpp:275: No suitable algorithm was found to execute the required convolution",
+            "MIOpen Error: b.cpp:143: Invalid value of MIOPEN_DEBUG_FIND_ONLY_SOLVER: ConvAsm3x3U",
+        ] {
+            let ended = ended(End::Code(7), "", text, "");
+            let word = |knobs: &[Knob]| {
+                let workload = workload("convolutions").unwrap();
+                judge(workload, Tool::Miopen, knobs, &ended, &quiet()).outcome.word()
+            };
+            assert_eq!((word(std::slice::from_ref(&alone)), word(&[])), ("skipped", "failed"));
         }
     }
 

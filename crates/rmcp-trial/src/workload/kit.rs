@@ -24,6 +24,8 @@ pub struct Kit {
     pub rocblas_bench: Option<PathBuf>,
     /// Folders of the user's projects, by name.
     pub projects: BTreeMap<String, PathBuf>,
+    /// A folder for what MIOpen finds out about solvers: a copy of the user's.
+    pub miopen_databases: Option<PathBuf>,
     /// An empty folder for the candidate that begins without caches.
     pub empty_cache: Option<PathBuf>,
     /// The folder from which ROCm's libraries are said to come, where someone says so.

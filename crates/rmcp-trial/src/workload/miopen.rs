@@ -4,13 +4,24 @@ use super::judge::Judged;
 use super::results::Measured;
 use super::schema::{Check, Convolution, Dtype, Operation, Workload};
 use crate::isolation::Invocation;
-use rmcp_model::Outcome;
+use rmcp_model::{Knob, Outcome};
 use std::path::Path;
 
 /// What `-F` asks for.
 const FORWARD: &str = "1";
 const INPUT_GRADIENT: &str = "2";
 const WEIGHT_GRADIENT: &str = "4";
+
+/// The variable that names the only solver to look for.
+///
+/// Source: MIOpen documentation, Logging and debugging.
+pub(crate) const ONLY: &str = "MIOPEN_DEBUG_FIND_ONLY_SOLVER";
+
+/// What MIOpen 3.4 says where the named solver does not fit a convolution, and where it has none of that name.
+///
+/// Source: MIOpen, `src/ocl/convolutionocl.cpp` and `src/find_controls.cpp`.
+const NOT_OFFERED: [&str; 2] =
+    ["No suitable algorithm was found", "Invalid value of MIOPEN_DEBUG_FIND_ONLY_SOLVER"];
 
 /// The error that the driver prints where nothing was computed: the largest double.
 const NOTHING_COMPUTED: &str = "FAILED: 1.79769e+308";
@@ -93,9 +104,17 @@ pub(super) fn invocations(workload: &Workload, program: &Path) -> Vec<Invocation
 }
 
 /// What the driver says of a run that ended by itself. Its own bounds decide.
-pub(super) fn judge(text: &str, code: i32) -> Judged {
+///
+/// A convolution for which the one solver that was named does not fit, or that this version does not have, says nothing of the
+/// solver.
+pub(super) fn judge(text: &str, code: i32, knobs: &[Knob]) -> Judged {
+    let is_alone = knobs.iter().any(|knob| matches!(knob, Knob::Set { name, .. } if name == ONLY));
+    let not_offered = NOT_OFFERED.iter().find(|words| is_alone && text.contains(**words));
+    if let Some(words) = not_offered {
+        return Judged::of(Outcome::Skipped { what: format!("MIOpen: {words}") });
+    }
     if let Some(line) = text.lines().find(|line| line.contains("Failed to load kernel source: ")) {
-        return Judged::of(Outcome::Skipped { what: super::judge::word(line) });
+        return Judged::of(Outcome::Failed { code, what: super::judge::word(line) });
     }
     if text.contains(NOTHING_COMPUTED) {
         let error = |line: &&str| line.contains("MIOpen Error") || line.contains(": Error [");

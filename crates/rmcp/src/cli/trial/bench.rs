@@ -11,7 +11,8 @@ use rmcp_host::log::KernelLogWatch;
 use rmcp_trial::candidates::{Present, candidates};
 use rmcp_trial::search::Search;
 use rmcp_trial::session::Device;
-use rmcp_trial::workload::{COMMAND, Installed, Programs, UserCommand, tests};
+use rmcp_trial::workload::{COMMAND, Installed, MIOPEN_DATABASES, Programs, UserCommand, tests};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Longest time of a user's own command.
@@ -105,10 +106,17 @@ fn work(asked: &Asked, caller: &Caller, gfx: Option<&str>) -> Result<Work, Failu
     }
     let installed = Installed {
         kit: software.kit.clone(),
+        miopen_databases: miopen_databases(caller),
         kernel_log_unreadable: kernel_log_unreadable(asked),
         limit,
     };
     Ok((tests, Box::new(installed), Some(software)))
+}
+
+/// Where the user's MIOpen keeps its databases. Source: MIOpen documentation, Performance database.
+fn miopen_databases(caller: &Caller) -> Option<PathBuf> {
+    let named = caller.variable(MIOPEN_DATABASES).map(PathBuf::from);
+    named.or_else(|| Some(Path::new(caller.home.as_deref()?).join(".config/miopen")))
 }
 
 /// Why nobody could see what the kernel says; none where that can be read. A simulated driver writes to a file of our own.

@@ -61,6 +61,7 @@ impl Software {
             miopen_driver: first(&MIOPEN),
             rocblas_bench: first(&ROCBLAS),
             projects: projects(asked),
+            miopen_databases: None,
             empty_cache: None,
             claimed: caller.variable("ROCM_PATH").map(PathBuf::from),
             simulated: asked.simulate.is_some(),

@@ -16,7 +16,8 @@ use rmcp_trial::candidates::solver_families;
 use rmcp_trial::database::Moment;
 use rmcp_trial::isolation::{CardLock, Keeper};
 use rmcp_trial::search::{
-    Cost, Question, Runner, bisect_solvers, expected, name_solvers, search, solvers_may_be_at_fault,
+    Cost, Question, Runner, bisect_solvers, expected, name_solvers, run_each_solver, search,
+    solvers_may_be_at_fault,
 };
 use rmcp_trial::session::{Session, SessionError};
 use rmcp_trial::store::Store;
@@ -114,6 +115,9 @@ pub(super) fn measure(
         Asker { session, end: budget.map(|budget| Instant::now() + budget), error: None };
     let mut matrix = search(&what, &mut asker);
     let families = solver_families(Knowledge::embedded());
+    if asked.all {
+        matrix.add_rows(run_each_solver(&families, what.tests, &mut asker));
+    }
     if solvers_may_be_at_fault(&matrix, &families) {
         let found = bisect_solvers(&families, what.tests, asked.repeats, &mut asker);
         name_solvers(&mut matrix, found);

@@ -1,0 +1,110 @@
+//! `rmcp try` with the real MIOpen and rocBLAS of Debian sid, on a simulated card: what is at fault is known, and must be found.
+
+use super::system::{Program, Said, System};
+use super::{AS_GFX1030, Report, SUITES, miopen, rocblas};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Where `rmcp` lies in the system.
+const RMCP: &str = "/opt/rmcp/rmcp";
+
+/// Debian's MIOpen offers solvers whose kernels are not in its packages; see `docs/real-rocm.md`.
+const NO_WINOGRAD: (&str, &str) = ("MIOPEN_DEBUG_CONV_WINOGRAD", "0");
+
+/// A search whose end is known.
+#[derive(Debug)]
+struct Case {
+    title: &'static str,
+    variables: &'static [&'static [(&'static str, &'static str)]],
+    arguments: &'static str,
+    /// A command of `workloads/rocblas/blas.hip` instead of workloads.
+    product: Option<&'static str>,
+    /// The candidates of the smallest set.
+    minimal: &'static [&'static str],
+}
+
+const CASES: [Case; 4] = [
+    Case {
+        title: "MIOpen under the override",
+        variables: &[AS_GFX1030, &[NO_WINOGRAD]],
+        arguments: "--tool miopen --workload convolutions --all \
+            --candidate unset-override --candidate earlier-environment --candidate cache-off \
+            --candidate miopen-gemm-off --candidate earlier-kernel-extended",
+        product: None,
+        minimal: &["unset-override"],
+    },
+    Case {
+        title: "rocBLAS under the override",
+        variables: &[AS_GFX1030],
+        arguments: "--all",
+        product: Some("gemm_f16_f32"),
+        minimal: &["unset-override"],
+    },
+    Case {
+        title: "one solver of MIOpen at fault, planted",
+        variables: &[&[NO_WINOGRAD, ("MIOPEN_FIND_MODE", "NORMAL")]],
+        arguments: "--tool miopen --workload convolutions \
+            --inject illegal@0:naive_conv_ab_nonpacked_bwd",
+        product: None,
+        minimal: &["MIOPEN_DEBUG_CONV_DIRECT_NAIVE_CONV_BWD-off"],
+    },
+    Case {
+        title: "MIOpen as Debian ships it",
+        variables: &[],
+        arguments: "--tool miopen --workload convolutions",
+        product: None,
+        minimal: &["miopen-winograd-off"],
+    },
+];
+
+/// Searches in all cases, or in those whose title contains `only`, and prints the matrices.
+pub(crate) fn run(only: Option<&str>) -> Result<()> {
+    let system = System::of(&SUITES[0])?;
+    miopen::give_compiler(&system)?;
+    let mut report =
+        Report { only: only.map(str::to_owned), failed: Vec::new(), start: Instant::now() };
+    println!("{}", system.versions()?);
+    for case in CASES.iter().filter(|case| report.wants(case.title)).collect::<Vec<_>>() {
+        let start = Instant::now();
+        let end = search(&system, case);
+        let seconds = start.elapsed().as_secs();
+        match end {
+            Ok(()) => eprintln!("ok   {} ({seconds} s)", case.title),
+            Err(error) => {
+                eprintln!("FAIL {} ({seconds} s): {error:#}", case.title);
+                report.failed.push(case.title.to_owned());
+            }
+        }
+    }
+    report.end()
+}
+
+fn search(system: &System, case: &Case) -> Result<()> {
+    let product = case.product.map(|product| Ok([rocblas::program(system)?, product.to_owned()]));
+    let product: Option<Result<[String; 2]>> = product;
+    let mut arguments: Vec<&str> = case.arguments.split_whitespace().collect();
+    arguments.extend(["--repeats", "1", "--format", "json"]);
+    let product = product.transpose()?;
+    if let Some([program, test]) = &product {
+        arguments.extend(["--", program, test]);
+    }
+    let said = rmcp(system, case, &[&["try", "--simulate", "rx5600xt"], &arguments[..]].concat())?;
+    let start = said.text.find('{').context(said.text.clone())?;
+    let found = serde_json::Deserializer::from_str(&said.text[start..]).into_iter::<Value>();
+    let found = found.last().context("it printed nothing")?.context(said.text.clone())?;
+    let table = rmcp(system, case, &["try", "--last", "--as", "markdown"])?;
+    println!("\n## {}\n\n{}", case.title, table.text);
+    let ids = found["minimal"].as_array().context("it has no smallest set")?;
+    let ids: Vec<&str> = ids.iter().filter_map(|one| one["id"].as_str()).collect();
+    ensure!(ids == case.minimal, "expected {:?} to be enough, found {ids:?}", case.minimal);
+    Ok(())
+}
+
+fn rmcp(system: &System, case: &Case, arguments: &[&str]) -> Result<Said> {
+    let mut variables = miopen::packaging(system);
+    let own = case.variables.iter().copied().flatten();
+    variables.extend(own.map(|&(name, value)| (name, value.to_owned())));
+    let command = [&[RMCP], arguments].concat().into_iter().map(str::to_owned).collect();
+    system.run(&Program { card: None, variables, command, limit: Duration::from_secs(3600) })
+}
