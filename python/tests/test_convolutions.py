@@ -1,5 +1,9 @@
-"""Convolutions by another route are those of torch, in value and in gradient, within the workspace."""
+"""Convolutions by another route are those of torch, in value and in gradient, within the workspace.
 
+The processor stands for the device; with RMCP_TEST_DEVICE=cuda the configurations are those of a GPU.
+"""
+
+import os
 import random
 import unittest
 
@@ -9,6 +13,7 @@ from torch import nn
 
 from rmcp.torch import convolutions, safe_convolutions, unfold
 
+DEVICE = os.environ.get("RMCP_TEST_DEVICE", "cpu")
 CONFIGURATIONS = 240
 FUNCTIONS = {
     (1, False): F.conv1d,
@@ -20,9 +25,8 @@ FUNCTIONS = {
 }
 
 
-def unfolded(workspace=1 << 24):
-    """The processor stands for the device."""
-    return safe_convolutions("unfold", backend="CPU", workspace=workspace)
+def unfolded(workspace=1 << 24, device="cpu"):
+    return safe_convolutions("unfold", backend=device.upper(), workspace=workspace)
 
 
 class Case:
@@ -50,38 +54,52 @@ class Case:
             layout = torch.channels_last if rank == 2 else torch.channels_last_3d
             self.picture = self.picture.contiguous(memory_format=layout)
 
-    def compute(self, dtype):
+    def compute(self, dtype, device="cpu"):
         """Returns result and gradients."""
         given = [one for one in (self.picture, self.weight, self.bias) if one is not None]
-        leaves = [one.to(dtype).detach().requires_grad_() for one in given]
+        leaves = [one.to(device, dtype).detach().requires_grad_() for one in given]
         result = self.function(*leaves, **self.settings)
         slope = torch.linspace(0.1, 1, result.numel(), dtype=dtype).reshape(result.shape)
-        return [result.detach(), *torch.autograd.grad(result, leaves, slope)]
+        gradients = torch.autograd.grad(result, leaves, slope.to(device))
+        return [result.detach().cpu(), *(one.cpu() for one in gradients)]
 
 
 class UnfoldTest(unittest.TestCase):
     def test_seeded_configurations_against_float64(self):
+        workspaces = (2048, 1 << 16, 1 << 24)
+        self.configurations(lambda chance: unfolded(chance.choice(workspaces), DEVICE))
+
+    @unittest.skipIf(DEVICE == "cpu", "the processor cannot stand in for itself")
+    def test_seeded_configurations_on_the_processor(self):
+        self.configurations(lambda chance: safe_convolutions("cpu", DEVICE.upper()))
+
+    def test_seeded_configurations_without_the_library(self):
+        self.configurations(lambda chance: safe_convolutions("library-off"))
+
+    def configurations(self, route):
         torch.manual_seed(0)
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         chance = random.Random(0)
         worst = 0.0
         for number in range(CONFIGURATIONS):
             case = Case(chance)
             right = case.compute(torch.float64)
-            plain = case.compute(torch.float32)
-            with unfolded(chance.choice([2048, 1 << 16, 1 << 24])):
-                got = case.compute(torch.float32)
+            plain = case.compute(torch.float32, DEVICE)
+            with route(chance):
+                got = case.compute(torch.float32, DEVICE)
             for mine, exact in zip(got, right):
                 self.assertEqual(mine.shape, exact.shape, f"{number}: {case.settings}")
                 if mine.numel():
                     # Sums that are 0 but for rounding are measured by the size of what was added.
                     error = (mine.double() - exact).abs().max() / exact.abs().max().clamp(min=1)
                     worst = max(worst, error.item())
-            if case.function is F.conv2d:
+            # On a GPU its library chooses the layout of the plain result.
+            if case.function is F.conv2d and DEVICE == "cpu":
                 layout = {"memory_format": torch.channels_last}
                 same = got[0].is_contiguous(**layout), plain[0].is_contiguous(**layout)
                 self.assertEqual(*same, f"{number}: {case.settings}")
         self.assertLess(worst, 1e-5)
-        print(f"{CONFIGURATIONS} convolutions, worst error {worst:.1e} of the largest value")
+        print(f"{CONFIGURATIONS} convolutions on {DEVICE}, worst error {worst:.1e} of the largest value")
 
     def test_gradcheck(self):
         torch.manual_seed(0)
@@ -89,8 +107,8 @@ class UnfoldTest(unittest.TestCase):
         for _ in range(12):
             case = Case(chance)
             given = [case.picture[:1, :, :6], case.weight]
-            leaves = [one.double().detach().requires_grad_() for one in given]
-            with unfolded(4096):
+            leaves = [one.to(DEVICE).double().detach().requires_grad_() for one in given]
+            with unfolded(4096, DEVICE):
                 self.assertTrue(
                     torch.autograd.gradcheck(lambda *leaves: case.function(*leaves, **case.settings), leaves, fast_mode=True)
                 )

@@ -33,7 +33,11 @@ def chosen():
 
 
 def apply_settings():
-    """Sets what RMCP_TORCH says, such as {"backends.cudnn.enabled": "False"}."""
+    """Sets what RMCP_TORCH says, such as {"backends.cudnn.enabled": "False"}.
+
+    Single precision is to be that: by default PyTorch rounds the numbers of convolutions to 10 bits where the GPU can.
+    """
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     for path, text in json.loads(os.environ.get("RMCP_TORCH") or "{}").items():
         owner = torch
         *folders, name = path.split(".")

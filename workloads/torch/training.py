@@ -12,6 +12,9 @@ from device import numbers, timed
 
 FALL = 0.9
 
+# What PyTorch's own GradScaler begins with.
+SCALE = 65536.0
+
 
 def make(seed, build, *shape):
     """Builds a network in float64 and gives lazy layers their shapes, from one seed."""
@@ -26,13 +29,17 @@ def gradients_of(model):
     return torch.cat([weight.grad.detach().to("cpu").double().flatten() for weight in model.parameters()])
 
 
-def one_step(model, inputs, labels):
-    """Forward and backward; returns result, gradient of the input and gradients of the weights."""
+def one_step(model, inputs, labels, scale=1.0):
+    """Forward and backward; returns result, gradient of the input and gradients of the weights.
+
+    The loss is multiplied by `scale` and the gradients are divided by it, a power of two: small ones would otherwise be
+    below what a half can hold, on every GPU.
+    """
     inputs = inputs.requires_grad_(True)
     result = model(inputs)
     loss = result.square().mean() if labels is None else F.cross_entropy(result.float() if labels[1] else result, labels[0])
-    loss.backward()
-    return {"forward": result, "input_gradient": inputs.grad, "weight_gradient": gradients_of(model)}
+    (loss * scale).backward()
+    return {"forward": result, "input_gradient": inputs.grad / scale, "weight_gradient": gradients_of(model) / scale}
 
 
 def compare(model, inputs, labels, device, judge):
@@ -109,7 +116,7 @@ def mixed_step(model, inputs, labels, device, judge):
     want = one_step(copy.deepcopy(model), inputs.clone(), (labels, False))
     there = copy.deepcopy(model).to(device, torch.float32)
     with autocast(device, True):
-        found = one_step(there, inputs.to(device, torch.float32), (labels.to(device), True))
+        found = one_step(there, inputs.to(device, torch.float32), (labels.to(device), True), SCALE)
     for what, value in found.items():
         judge(what, str(narrow_type(device)).replace("torch.", ""), value, want[what], 0.0)
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const LIBRARY: &str = "librmcp_sim_preload.so";
 
 /// Where both lie in the system.
-const PROGRAMS: &str = "opt/rmcp";
+pub(super) const PROGRAMS: &str = "opt/rmcp";
 
 /// Where the programs of `workloads` are compiled.
 const WORK: &str = "root/work";
@@ -93,7 +93,10 @@ impl System {
         fs::create_dir_all(&programs)?;
         for program in [release_binary(), release_binary().with_file_name(LIBRARY)] {
             let name = program.file_name().context("a program has a name")?;
-            fs::copy(&program, programs.join(name))
+            let (new, place) = (programs.join("new"), programs.join(name));
+            // The one that is there may be running.
+            fs::copy(&program, &new)
+                .and_then(|_| fs::rename(&new, place))
                 .with_context(|| format!("copy {}", program.display()))?;
         }
         Ok(Self { suite, root })

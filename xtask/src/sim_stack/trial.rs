@@ -1,13 +1,10 @@
 //! `rmcp try` with the real MIOpen and rocBLAS of Debian sid, on a simulated card: what is at fault is known, and must be found.
 
-use super::system::{Program, Said, System};
+use super::system::{PROGRAMS, Program, Said, System};
 use super::{AS_GFX1030, Report, SUITES, miopen, rocblas};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-
-/// Where `rmcp` lies in the system.
-const RMCP: &str = "/opt/rmcp/rmcp";
 
 /// Debian's MIOpen offers solvers whose kernels are not in its packages; see `docs/real-rocm.md`.
 const NO_WINOGRAD: (&str, &str) = ("MIOPEN_DEBUG_CONV_WINOGRAD", "0");
@@ -28,7 +25,7 @@ const CASES: [Case; 4] = [
     Case {
         title: "MIOpen under the override",
         variables: &[AS_GFX1030, &[NO_WINOGRAD]],
-        arguments: "--tool miopen --workload convolutions --all \
+        arguments: "--tool miopen --workload eeg-reshaping --all \
             --candidate unset-override --candidate earlier-environment --candidate cache-off \
             --candidate miopen-gemm-off --candidate earlier-kernel-extended",
         product: None,
@@ -44,7 +41,7 @@ const CASES: [Case; 4] = [
     Case {
         title: "one solver of MIOpen at fault, planted",
         variables: &[&[NO_WINOGRAD, ("MIOPEN_FIND_MODE", "NORMAL")]],
-        arguments: "--tool miopen --workload convolutions \
+        arguments: "--tool miopen --workload kernel-log \
             --inject illegal@0:naive_conv_ab_nonpacked_bwd",
         product: None,
         minimal: &["MIOPEN_DEBUG_CONV_DIRECT_NAIVE_CONV_BWD-off"],
@@ -52,7 +49,7 @@ const CASES: [Case; 4] = [
     Case {
         title: "MIOpen as Debian ships it",
         variables: &[],
-        arguments: "--tool miopen --workload convolutions",
+        arguments: "--tool miopen --workload kernel-log",
         product: None,
         minimal: &["miopen-winograd-off"],
     },
@@ -105,6 +102,7 @@ fn rmcp(system: &System, case: &Case, arguments: &[&str]) -> Result<Said> {
     let mut variables = miopen::packaging(system);
     let own = case.variables.iter().copied().flatten();
     variables.extend(own.map(|&(name, value)| (name, value.to_owned())));
-    let command = [&[RMCP], arguments].concat().into_iter().map(str::to_owned).collect();
+    let rmcp = format!("/{PROGRAMS}/rmcp");
+    let command = [&[&*rmcp], arguments].concat().into_iter().map(str::to_owned).collect();
     system.run(&Program { card: None, variables, command, limit: Duration::from_secs(3600) })
 }

@@ -1,14 +1,19 @@
 //! What kind of end a job came to. Pure.
 
 use super::attend::{Attended, Status};
+use memchr::memmem;
 use rmcp_model::{Ending, LogKind};
 
 /// Kinds that mean that the GPU, its driver or its libraries failed, not the program.
 ///
 /// What is wrong with the machine before anything runs (permission, driver, PCIe) counts too: another device is not
 /// touched by it. Out of GPU memory does not: the same job needs the same memory.
-fn is_fault(kind: LogKind) -> bool {
+fn is_fault(kind: LogKind, output: &[u8], kernel_log: &[String]) -> bool {
     match kind {
+        LogKind::NvidiaCuda => {
+            let has = |words: &&str| memmem::find(output, words.as_bytes()).is_some();
+            CUDA_FAULTS.iter().any(has) || kernel_log.iter().any(|line| line.contains(XID))
+        }
         LogKind::ApertureViolation
         | LogKind::PageFault
         | LogKind::IllegalAddress
@@ -31,10 +36,27 @@ fn is_fault(kind: LogKind) -> bool {
         | LogKind::Segfault
         | LogKind::HardwareMce
         | LogKind::PythonOther
-        | LogKind::NvidiaCuda
         | LogKind::None => false,
     }
 }
+
+/// Errors of CUDA after which a process cannot use its GPU any more, and that are no wrong argument.
+///
+/// Source: NVIDIA, CUDA Runtime API, `cudaError`: 214, 700, 702, 714 to 719, and the texts of `cudaGetErrorString` in CUDA 13.
+const CUDA_FAULTS: [&str; 9] = [
+    "uncorrectable ECC error encountered",
+    "an illegal memory access was encountered",
+    "the launch timed out and was terminated",
+    "hardware stack error",
+    "an illegal instruction was encountered",
+    "misaligned address",
+    "operation not supported on global/shared address space",
+    "invalid program counter",
+    "unspecified launch failure",
+];
+
+/// How NVIDIA's driver begins a report of a fault in the kernel log. Source: NVIDIA, XID Errors.
+const XID: &str = "NVRM: Xid";
 
 /// The kernel's words when it kills a process for want of memory. Source: Linux `mm/oom_kill.c`, `__oom_kill_process`.
 const OOM_KILLER: [&str; 2] = ["Out of memory: Killed process", "Memory cgroup out of memory"];
@@ -64,7 +86,10 @@ pub fn ending(attended: &Attended, kind: LogKind, kernel_log: &[String]) -> Endi
             false => Ending::Interrupted { signal: SIGKILL },
         };
     }
-    if is_fault(kind) { Ending::GpuFault { kind } } else { Ending::Error }
+    match is_fault(kind, &attended.output.bytes, kernel_log) {
+        true => Ending::GpuFault { kind },
+        false => Ending::Error,
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +131,23 @@ mod tests {
             (Attended { hung: true, ..job(Status::Signal(15)) }, LogKind::None, &[], Ending::Hang),
         ] {
             assert_eq!(ending(&attended, kind, log), expected, "{attended:?}");
+        }
+    }
+
+    #[test]
+    fn cuda_fails_and_is_told_wrong_things() {
+        let kind = LogKind::NvidiaCuda;
+        let xid = ["NVRM: Xid (PCI:0000:01:00): 31, pid=7".to_owned()];
+        for (text, log, expected) in [
+            ("CUDA error: an illegal memory access was encountered", &[][..], true),
+            ("CUDA error: unspecified launch failure", &[], true),
+            ("CUDA error", &xid, true),
+            ("torch.OutOfMemoryError: CUDA out of memory.", &[], false),
+            ("CUDA error: invalid argument", &[], false),
+        ] {
+            let output = Captured { bytes: text.into(), total: text.len() as u64 };
+            let attended = Attended { output, ..job(Status::Code(1)) };
+            assert_eq!(ending(&attended, kind, log).is_gpu_failure(), expected, "{text}");
         }
     }
 }
