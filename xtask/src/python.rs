@@ -67,6 +67,20 @@ fn unittest(python: &str, file: &Path, kills: u32) -> Result<()> {
     Ok(())
 }
 
+/// Runs trainings in PyTorch that lose their device at a random step; the processor stands for it.
+pub(crate) fn soak(rmcp: &Path, runs: u64) -> Result<()> {
+    need_packages(&PARTS)?;
+    let status = Command::new(PYTHON)
+        .args(["-W", "ignore", "-B", "python/faults/soak.py"])
+        .arg(rmcp)
+        .arg(runs.to_string())
+        .current_dir(top())
+        .status()
+        .context("start python3")?;
+    ensure!(status.success(), "a training in PyTorch was not as it should be ({status})");
+    Ok(())
+}
+
 /// Measures the tuned processor beside the plain one.
 pub(crate) fn bench(seconds: f64) -> Result<()> {
     need_packages(&PARTS)?;

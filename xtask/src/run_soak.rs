@@ -1,8 +1,10 @@
-//! `cargo xtask run-soak`: a training on the simulated card with a fault at a random kernel, over and over.
+//! `cargo xtask run-soak`: a training on the simulated card with a fault at a random kernel, over and over; then one in
+//! PyTorch on the processor, which stands for a device that is lost at a random step.
 //!
 //! Each time `rmcp run` has to bring it to its end, with the losses of a training that nothing happened to, and less
 //! than one interval between checkpoints computed twice.
 
+use crate::python;
 use crate::random::Random;
 use crate::rocm;
 use crate::run::{cargo, release_binary, top};
@@ -45,7 +47,7 @@ pub(crate) fn run(runs: u64, seed: u64) -> Result<()> {
     println!(
         "{runs} of {runs} trainings reached their end with the same losses; at most {most} of {STEPS} steps were computed twice"
     );
-    Ok(())
+    python::soak(&release_binary(), runs)
 }
 
 /// One training; gives how many steps were computed twice.

@@ -42,9 +42,14 @@ pub(super) fn sentence(trial: &Trial<'_>, rows: &[Row], verdict: TrialVerdict) -
             format!("{tried}: {broken}; {mended} of these {pass} with this: {title}.")
         }
         TrialVerdict::NothingHelps => {
-            let fixes = count(trial.fixes().len(), "candidate");
             let how = if trial.vain > 0 { ", alone or together" } else { "" };
-            format!("None of {fixes} that could be tried here helps{how}: {broken}.")
+            match trial.fixes().len() {
+                0 => format!("No candidate could be tried here: {broken}."),
+                1 => format!("The candidate that could be tried here does not help: {broken}."),
+                more => format!(
+                    "None of {more} candidates that could be tried here helps{how}: {broken}."
+                ),
+            }
         }
         TrialVerdict::Unknown => unknown(trial, &broken),
     };
@@ -66,7 +71,8 @@ pub(super) fn sentence(trial: &Trial<'_>, rows: &[Row], verdict: TrialVerdict) -
     }
     let silent = not_run(rows);
     if silent > 0 && verdict != TrialVerdict::Unknown {
-        said += &format!(" {} could not be run here and says nothing.", count(silent, "test"));
+        let say = if silent == 1 { "says" } else { "say" };
+        said += &format!(" {} could not be run here and {say} nothing.", count(silent, "test"));
     }
     if trial.what.device.simulated {
         said += " This was measured on a simulated card: it is true of the software, and says nothing of silicon.";

@@ -52,8 +52,8 @@ def safe_convolutions(route: str = "library-off", backend: str = "CUDA", workspa
                 forward, backward = _unfolding(workspace)
             else:
                 forward, backward = _elsewhere(route)
-            library.impl("convolution", forward, backend)
-            library.impl("convolution_backward", backward, backend)
+            for name, function in (("convolution", forward), ("convolution_backward", backward)):
+                _register(library, name, function, backend)
             yield
         finally:
             # Newer torch keeps registrations that are not taken back.
@@ -61,6 +61,14 @@ def safe_convolutions(route: str = "library-off", backend: str = "CUDA", workspa
             del library
     finally:
         _active.release()
+
+
+def _register(library: Any, name: str, function: Callable[..., Any], backend: str) -> None:
+    """Newer torch warns of what takes the place of its own, unless that is said to be meant."""
+    try:
+        library.impl(name, function, backend, allow_override=True)
+    except TypeError:
+        library.impl(name, function, backend)
 
 
 def _unfolding(workspace: int) -> Tuple[Callable[..., Tensor], Callable[..., _Gradients]]:
