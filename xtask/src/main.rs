@@ -117,6 +117,9 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Choose Vulkan as the device and compute convolutions on it: torchvulkan from PyPI on Debian sid's PyTorch and Mesa's
+    /// software driver; makes a root file system once, needs root and 2 GB below `target/`
+    VulkanTest,
     /// Fuzz every parser of hostile input
     Fuzz {
         /// One target; all where none is named.
@@ -209,6 +212,7 @@ fn main() -> ExitCode {
         Command::Boot => boot::boot(),
         Command::SimStack { suite, only } => sim_stack::run(&suite, only.as_deref()),
         Command::TryStack { only } => sim_stack::run_trials(only.as_deref()),
+        Command::VulkanTest => sim_stack::run_vulkan(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::GenIsa => isa::generate(),
         Command::MakeObjects => isa::make_objects(),

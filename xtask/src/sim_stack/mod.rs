@@ -11,6 +11,7 @@ mod system;
 mod table;
 mod trial;
 mod verdict;
+mod vulkan;
 
 use crate::rocm;
 use anyhow::{Result, bail, ensure};
@@ -19,6 +20,7 @@ use system::{End, Program, System};
 use table::Table;
 pub(crate) use trial::run as run_trials;
 use verdict::Verdict;
+pub(crate) use vulkan::run as run_vulkan;
 
 /// A suite whose ROCm is run.
 #[derive(Debug)]

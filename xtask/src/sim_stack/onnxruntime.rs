@@ -23,7 +23,7 @@ const WHEELS: [&str; 6] = [
 ];
 
 /// Where they are in the system.
-const PACKAGES: &str = "opt/python";
+pub(super) const PACKAGES: &str = "opt/python";
 
 /// A library that the framework names, and of which it uses no symbol. None was found in a package of Debian or
 /// PyPI: an empty one stands in.
@@ -64,18 +64,25 @@ pub(super) fn run(system: &System, report: &mut Report) -> Result<()> {
     TABLE.run(system, report, program, |machine, _| *machine == RDNA2)
 }
 
+/// Puts packages of PyPI for a version of Python into the system, where none are there.
+pub(super) fn give_wheels(system: &System, python: &str, wheels: &[&str]) -> Result<()> {
+    let packages = system.path(PACKAGES);
+    if packages.exists() {
+        return Ok(());
+    }
+    eprintln!("fetching {}", wheels.join(", "));
+    let part = packages.with_extension("part").display().to_string();
+    let options = wheels_for(python);
+    let mut arguments = vec!["install", "--quiet", "--no-deps", "--upgrade", "--target", &part];
+    arguments.extend(options.iter().map(String::as_str).chain(wheels.iter().copied()));
+    start("pip", &arguments)?;
+    std::fs::rename(part, packages)?;
+    Ok(())
+}
+
 /// Puts the framework and the stand-in into the system, where they are not there.
 fn give_parts(system: &System) -> Result<()> {
-    let packages = system.path(PACKAGES);
-    if !packages.exists() {
-        eprintln!("fetching {}", WHEELS.join(", "));
-        let part = packages.with_extension("part").display().to_string();
-        let wheels = wheels_for(PYTHON);
-        let mut arguments = vec!["install", "--quiet", "--no-deps", "--upgrade", "--target", &part];
-        arguments.extend(wheels.iter().map(String::as_str).chain(WHEELS));
-        start("pip", &arguments)?;
-        std::fs::rename(part, packages)?;
-    }
+    give_wheels(system, PYTHON, &WHEELS)?;
     std::fs::create_dir_all(system.path(STAND_IN))?;
     let command = format!(
         "{} -shared -nostdlib -Wl,-soname,{MISSING} -o /{STAND_IN}/{MISSING} -x c /dev/null",

@@ -19,7 +19,7 @@ const LIBRARY: &str = "librmcp_sim_preload.so";
 pub(super) const PROGRAMS: &str = "opt/rmcp";
 
 /// Where the programs of `workloads` are compiled.
-const WORK: &str = "root/work";
+pub(super) const WORK: &str = "root/work";
 
 /// What is left out of packages: what nobody reads here, and of rocBLAS, whose kernels for all cards take 4 GB, all
 /// kernels. The wanted ones come back by [`WANTED`].
@@ -177,6 +177,16 @@ impl System {
     /// Where a path of the system is on this machine.
     pub(super) fn path(&self, inside: &str) -> PathBuf {
         self.root.join(inside)
+    }
+
+    /// The version of its Python, such as 3.13.
+    pub(super) fn python(&self) -> Result<String> {
+        let command = ["python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"];
+        let command = command.into_iter().map(str::to_owned).collect();
+        let limit = Duration::from_secs(60);
+        let said = self.run(&Program { card: None, variables: Vec::new(), command, limit })?;
+        ensure!(said.end == End::Code(0), "python3 does not start: {}", said.text);
+        Ok(said.text.trim().to_owned())
     }
 
     /// Versions of the packages that the tables name.
