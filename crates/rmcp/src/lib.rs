@@ -7,6 +7,7 @@
 mod as_before;
 pub mod device;
 mod entries;
+pub mod flight;
 mod inspect;
 pub mod job;
 mod places;

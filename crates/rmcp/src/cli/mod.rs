@@ -5,6 +5,7 @@ mod change;
 mod device;
 mod doctor;
 mod explain;
+mod flight;
 mod output;
 mod records;
 mod run;

@@ -1,0 +1,124 @@
+//! Allocations in the record, found by their address.
+//!
+//! An allocation is one of eight rows that its address allows, so that nothing is searched for long. One that finds only
+//! living ones there is counted as lost; a freed one gives way to a new one when there is no empty row, the oldest first.
+
+use crate::record::{Record, put};
+use rmcp_record::layout::{AllocationRow, count};
+use rmcp_record::words::NO_ROW;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Rows that an address allows, and how many such groups there are.
+const WAYS: usize = 8;
+const PLACES: usize = count::ALLOCATIONS / WAYS;
+
+/// Set in the key of an allocation that was freed. Addresses of allocations are even.
+const FREED: u64 = 1;
+
+/// Addresses by row, together, so that a search touches one line of the cache.
+#[repr(align(64))]
+struct Keys([AtomicU64; WAYS]);
+
+static KEYS: [Keys; PLACES] = [const { Keys([const { AtomicU64::new(0) }; WAYS]) }; PLACES];
+
+/// What is recorded of an allocation when it is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made {
+    pub(crate) base: u64,
+    pub(crate) bytes: u64,
+    pub(crate) pool: u32,
+    pub(crate) asked: u32,
+    pub(crate) flags: u32,
+    /// Bytes between where the runtime's allocation begins and `base`.
+    pub(crate) lead: u64,
+}
+
+/// An allocation that was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) bytes: u64,
+    pub(crate) pool: u32,
+    pub(crate) flags: u32,
+    pub(crate) lead: u64,
+}
+
+/// Allocations differ in bits 12 and higher mostly; guarded ones also below.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+fn place_of(base: u64) -> usize {
+    ((base >> 8).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (PLACES - 1)
+}
+
+fn rows(record: Record, place: usize) -> &'static [AllocationRow] {
+    record.allocations().get(place * WAYS..(place + 1) * WAYS).unwrap_or(&[])
+}
+
+/// Adds an allocation.
+pub(crate) fn add(record: Record, made: &Made, time: u64) {
+    let place = place_of(made.base);
+    let (keys, rows) = (&KEYS[place].0, rows(record, place));
+    let claim = |way: usize, old: u64| {
+        keys[way].compare_exchange(old, made.base, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    };
+    let key = |way: usize| keys[way].load(Ordering::Relaxed);
+    // The same address again: of the old one nothing is left.
+    let same =
+        (0..WAYS).find(|&way| key(way) == made.base | FREED && claim(way, made.base | FREED));
+    let empty = || (0..WAYS).find(|&way| key(way) == 0 && claim(way, 0));
+    let oldest = || {
+        let freed = (0..WAYS).filter(|&way| key(way) & FREED != 0);
+        let way =
+            freed.min_by_key(|&way| rows.get(way).map(|row| row.freed.load(Ordering::Relaxed)))?;
+        claim(way, key(way) | FREED).then_some(way)
+    };
+    let Some(row) = same.or_else(empty).or_else(oldest).and_then(|way| rows.get(way)) else {
+        record.head().lost_allocations.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    row.mark.store(0, Ordering::Release);
+    put(&row.base, made.base);
+    put(&row.bytes, made.bytes);
+    put(&row.time, time);
+    put(&row.freed, 0);
+    row.pool.store(made.pool, Ordering::Relaxed);
+    row.asked.store(made.asked, Ordering::Relaxed);
+    row.flags.store(made.flags, Ordering::Relaxed);
+    put(&row.lead, made.lead);
+    row.mark.store(1, Ordering::Release);
+}
+
+/// Finds an allocation that is there by the address where it begins.
+pub(crate) fn find(record: Record, base: u64) -> Option<Found> {
+    let place = place_of(base);
+    let way = KEYS[place].0.iter().position(|key| key.load(Ordering::Acquire) == base)?;
+    rows(record, place).get(way).map(found)
+}
+
+/// Whether an address is that of an allocation that was freed and not made again.
+pub(crate) fn was_freed(base: u64) -> bool {
+    KEYS[place_of(base)].0.iter().any(|key| key.load(Ordering::Acquire) == base | FREED)
+}
+
+/// Notes that an allocation was freed.
+pub(crate) fn remove(record: Record, base: u64, quarantined: u32, time: u64) {
+    let place = place_of(base);
+    let keys = &KEYS[place].0;
+    let Some(way) = keys.iter().position(|key| key.load(Ordering::Acquire) == base) else { return };
+    if let Some(row) = rows(record, place).get(way) {
+        put(&row.freed, time);
+        row.flags.fetch_or(quarantined, Ordering::Relaxed);
+        row.mark.store(2, Ordering::Release);
+    }
+    keys[way].store(base | FREED, Ordering::Release);
+}
+
+fn found(row: &AllocationRow) -> Found {
+    Found {
+        bytes: row.bytes.load(Ordering::Relaxed),
+        pool: row.pool.load(Ordering::Relaxed),
+        flags: row.flags.load(Ordering::Relaxed),
+        lead: row.lead.load(Ordering::Relaxed),
+    }
+}
+
+/// No pool.
+pub(crate) const NOWHERE: u32 = NO_ROW;
