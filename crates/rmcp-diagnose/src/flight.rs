@@ -12,8 +12,10 @@ use std::collections::BTreeMap;
 /// Pages of the card, in which its own report of an address is. Source: Linux `amdgpu_vm.h`, `AMDGPU_GPU_PAGE_SIZE`.
 const PAGE: u64 = 4096;
 
-/// How far from an allocation an address may be and still have to do with it.
-const NEAR: u64 = 64 << 20;
+/// How far behind the end of an allocation an address may be and still have to do with it, and how far before it: an index
+/// that runs on or is wrong is mostly too large.
+const NEAR_BEHIND: u64 = 16 << 20;
+const NEAR_BEFORE: u64 = 1 << 20;
 
 /// Addresses below this are none that a program has. Source: Linux `Documentation/admin-guide/sysctl/vm.rst`, `mmap_min_addr`.
 const LOWEST_ADDRESS: u64 = 1 << 16;
@@ -192,7 +194,11 @@ fn nearest(record: &FlightRecord, address: u64) -> Option<NearAllocation> {
     }
     let all = record.allocations.iter().map(|allocation| near(address, allocation));
     // Writing on behind the end is commoner than before the beginning; what is there is likelier than what was.
-    all.filter(|near| near.distance <= NEAR).min_by_key(|near| {
+    let is_near = |near: &NearAllocation| match near.place {
+        AllocationPlace::Before => near.distance <= NEAR_BEFORE,
+        _ => near.distance <= NEAR_BEHIND,
+    };
+    all.filter(is_near).min_by_key(|near| {
         (near.distance, near.place == AllocationPlace::Before, near.allocation.freed.is_some())
     })
 }

@@ -52,27 +52,27 @@ fn rows(record: Record, place: usize) -> &'static [AllocationRow] {
     record.allocations().get(place * WAYS..(place + 1) * WAYS).unwrap_or(&[])
 }
 
-/// Adds an allocation.
-pub(crate) fn add(record: Record, made: &Made, time: u64) {
-    let place = place_of(made.base);
+/// Adds an allocation under the address by which it will be freed. Returns whether there was a row for it.
+pub(crate) fn add(record: Record, key: u64, made: &Made, time: u64) -> bool {
+    let key = key & !FREED;
+    let place = place_of(key);
     let (keys, rows) = (&KEYS[place].0, rows(record, place));
     let claim = |way: usize, old: u64| {
-        keys[way].compare_exchange(old, made.base, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        keys[way].compare_exchange(old, key, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     };
-    let key = |way: usize| keys[way].load(Ordering::Relaxed);
+    let has = |way: usize| keys[way].load(Ordering::Relaxed);
     // The same address again: of the old one nothing is left.
-    let same =
-        (0..WAYS).find(|&way| key(way) == made.base | FREED && claim(way, made.base | FREED));
-    let empty = || (0..WAYS).find(|&way| key(way) == 0 && claim(way, 0));
+    let again = |way: &usize| has(*way) | FREED == key | FREED && claim(*way, has(*way));
+    let empty = || (0..WAYS).find(|&way| has(way) == 0 && claim(way, 0));
     let oldest = || {
-        let freed = (0..WAYS).filter(|&way| key(way) & FREED != 0);
-        let way =
-            freed.min_by_key(|&way| rows.get(way).map(|row| row.freed.load(Ordering::Relaxed)))?;
-        claim(way, key(way) | FREED).then_some(way)
+        let freed = (0..WAYS).filter(|&way| has(way) & FREED != 0);
+        let way = freed.min_by_key(|&way| rows.get(way).map(|row| row.freed.load(Ordering::Relaxed)))?;
+        claim(way, has(way) | FREED).then_some(way)
     };
-    let Some(row) = same.or_else(empty).or_else(oldest).and_then(|way| rows.get(way)) else {
+    let way = (0..WAYS).find(again).or_else(empty).or_else(oldest);
+    let Some(row) = way.and_then(|way| rows.get(way)) else {
         record.head().lost_allocations.fetch_add(1, Ordering::Relaxed);
-        return;
+        return false;
     };
     row.mark.store(0, Ordering::Release);
     put(&row.base, made.base);
@@ -84,10 +84,12 @@ pub(crate) fn add(record: Record, made: &Made, time: u64) {
     row.flags.store(made.flags, Ordering::Relaxed);
     put(&row.lead, made.lead);
     row.mark.store(1, Ordering::Release);
+    true
 }
 
-/// Finds an allocation that is there by the address where it begins.
+/// Finds an allocation that is there by the address under which it was added.
 pub(crate) fn find(record: Record, base: u64) -> Option<Found> {
+    let base = base & !FREED;
     let place = place_of(base);
     let way = KEYS[place].0.iter().position(|key| key.load(Ordering::Acquire) == base)?;
     rows(record, place).get(way).map(found)
@@ -100,6 +102,7 @@ pub(crate) fn was_freed(base: u64) -> bool {
 
 /// Notes that an allocation was freed.
 pub(crate) fn remove(record: Record, base: u64, quarantined: u32, time: u64) {
+    let base = base & !FREED;
     let place = place_of(base);
     let keys = &KEYS[place].0;
     let Some(way) = keys.iter().position(|key| key.load(Ordering::Acquire) == base) else { return };

@@ -4,19 +4,19 @@
 use crate::hsa::{self, EventCallback, MEMORY_FAULT_EVENT, Status, SystemEvent};
 use crate::record::{Record, present, put};
 use crate::table::{REGISTER_EVENTS, Table};
-use rmcp_record::layout::count;
-use rmcp_record::words::event;
+use rmcp_record::layout::{ArgumentsRow, count};
+use rmcp_record::words::{NO_ROW, event};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Our own function is registered, and in front of the program's.
 static LISTENING: AtomicBool = AtomicBool::new(false);
 
-/// Rows of arguments that were written.
+/// Rows of arguments that were written. The newest take the place of the oldest.
 static ARGUMENTS: AtomicU32 = AtomicU32::new(0);
 
-/// Bytes of arguments of which it is not known how many there are. HIP's own kernels have fewer.
-const UNKNOWN_BYTES: usize = 64;
+/// How many kernels before the one whose turn it is may run beside it. A queue has no more at once that matter.
+const BESIDE: u64 = 32;
 
 pub(crate) fn hook(tables: (Table, Table)) {
     LISTENING.store(false, Ordering::Release);
@@ -55,7 +55,7 @@ unsafe extern "C" fn on_event(event: *const SystemEvent, _: *mut c_void) -> Stat
     hsa::ERROR
 }
 
-/// Writes down how far each queue was.
+/// Writes down how far each queue was, and with what.
 pub(crate) fn look_at_everything() {
     let Some(record) = present() else { return };
     for (number, live) in crate::queues::live() {
@@ -64,37 +64,50 @@ pub(crate) fn look_at_everything() {
     }
 }
 
-/// Keeps the arguments of kernels that were written and have not ended, the oldest first.
+/// Keeps the arguments of kernels that the card may be at: written, not ended, and not behind the one whose turn it is.
 fn put_arguments(record: Record, number: usize) {
     let queue = &record.queues()[number];
-    let (ended, written) =
-        (queue.ended.load(Ordering::Relaxed), queue.written.load(Ordering::Relaxed));
-    let first = ended.max(written.saturating_sub(count::PACKETS as u64));
-    for packet in &record.packets(number)[..] {
-        let mark = packet.mark.load(Ordering::Acquire);
-        let address = packet.kernarg.load(Ordering::Relaxed);
+    let (ended, taken) =
+        (queue.ended.load(Ordering::Relaxed), queue.taken.load(Ordering::Relaxed));
+    // The two whose turn it can be, and those that may run beside them.
+    let first = ended.max(taken.saturating_sub(BESIDE));
+    for at in first..=taken {
+        let packet = crate::packets::row(record, number, at);
         let kernel = packet.kernel.load(Ordering::Relaxed);
         let Some(kernel) = record.kernels().get(kernel as usize) else { continue };
-        if mark <= first || address == 0 {
-            continue;
-        }
+        let address = packet.kernarg.load(Ordering::Relaxed);
         let Ok(wanted) = usize::try_from(kernel.kernarg_bytes.load(Ordering::Relaxed)) else {
             continue;
         };
-        let used = ARGUMENTS.fetch_add(1, Ordering::Relaxed) as usize;
-        let Some(row) = record.arguments().get(used) else { return };
-        let wanted = if wanted == 0 { UNKNOWN_BYTES } else { wanted };
-        let mut words = [0_u64; 32];
-        let bytes = read_memory(address, &mut words, wanted);
-        row.queue.store(u32::try_from(number).unwrap_or(u32::MAX), Ordering::Relaxed);
-        put(&row.packet, mark - 1);
-        row.bytes.store(bytes, Ordering::Relaxed);
-        row.wanted.store(u32::try_from(wanted).unwrap_or(u32::MAX), Ordering::Relaxed);
-        for (place, word) in row.words.iter().zip(words) {
-            put(place, word);
+        if packet.mark.load(Ordering::Acquire) == at + 1 && wanted > 0 {
+            put_argument(record, number, at, address, wanted);
         }
-        row.mark.store(1, Ordering::Release);
     }
+}
+
+fn put_argument(record: Record, number: usize, packet: u64, address: u64, wanted: usize) {
+    let queue = u32::try_from(number).unwrap_or(NO_ROW);
+    let is_kept = |row: &ArgumentsRow| {
+        row.mark.load(Ordering::Acquire) == 1
+            && row.queue.load(Ordering::Relaxed) == queue
+            && row.packet.load(Ordering::Relaxed) == packet
+    };
+    if record.arguments().iter().any(is_kept) {
+        return;
+    }
+    let used = ARGUMENTS.fetch_add(1, Ordering::Relaxed) as usize % count::ARGUMENTS;
+    let row = &record.arguments()[used];
+    row.mark.store(0, Ordering::Release);
+    let mut words = [0_u64; 32];
+    let bytes = read_memory(address, &mut words, wanted);
+    row.queue.store(queue, Ordering::Relaxed);
+    put(&row.packet, packet);
+    row.bytes.store(bytes, Ordering::Relaxed);
+    row.wanted.store(u32::try_from(wanted).unwrap_or(u32::MAX), Ordering::Relaxed);
+    for (place, word) in row.words.iter().zip(words) {
+        put(place, word);
+    }
+    row.mark.store(1, Ordering::Release);
 }
 
 /// Reads memory that may not be there: the kernel does it for us, and says so. Returns how many bytes there were.

@@ -45,41 +45,58 @@ unsafe extern "C" fn pool_allocate(
     let Some(before) = POOL_ALLOCATE.before() else { return hsa::ERROR };
     let asked = agents::pool(pool.handle);
     let (used, why) = policy::choose(asked, flags, code::calls_host());
-    let guarded = guard::around(used, bytes, flags);
-    let wanted = guarded.map_or(bytes, |guarded| guarded.bytes);
-    // SAFETY: the program's own arguments, but for the pool, which is another of the same agent, and the size, which is
-    // not smaller.
-    let status = unsafe { before(hsa::Pool { handle: used.handle }, wanted, flags, out) };
-    if status != hsa::SUCCESS || out.is_null() {
+    let marks = if used.handle == asked.handle { 0 } else { allocation::REDIRECTED };
+    let chosen = hsa::Pool { handle: used.handle };
+    if let Some(guarded) = guard::around(used, bytes, flags) {
+        // SAFETY: the program's own arguments, but for the pool, which is another of the same agent, and the size, which is
+        // not smaller.
+        let status = unsafe { before(chosen, guarded.bytes, flags, out) };
+        if status == hsa::SUCCESS && !out.is_null() {
+            // SAFETY: the runtime has just written there.
+            let got = unsafe { out.read() };
+            let base = (got as u64).wrapping_add(guarded.lead);
+            if add(base, base, bytes, (used, asked), marks | allocation::GUARDED, guarded.lead, why) {
+                // SAFETY: as above; the lead is smaller than what was allocated.
+                unsafe { out.write(base as *mut c_void) };
+                return status;
+            }
+            // Without a row nobody would know later where it begins: it goes back, and one without a guard is made.
+            if let Some(free) = POOL_FREE.before() {
+                // SAFETY: what was just allocated, of which nobody knows.
+                unsafe { free(got) };
+            }
+        }
+    }
+    // SAFETY: the program's own arguments, but for the pool, which is another of the same agent.
+    let status = unsafe { before(chosen, bytes, flags, out) };
+    if status == hsa::SUCCESS && !out.is_null() {
+        // SAFETY: the runtime has just written there.
+        let base = unsafe { out.read() } as u64;
+        add(base, base, bytes, (used, asked), marks, 0, why);
+    } else {
         note(status, 0, bytes, used, asked, why);
-        return status;
     }
-    // SAFETY: the runtime has just written there.
-    let got = unsafe { out.read() } as u64;
-    let lead = guarded.map_or(0, |guarded| guarded.lead);
-    let base = got.wrapping_add(lead);
-    // SAFETY: as above; the lead is smaller than what was allocated.
-    unsafe { out.write(base as *mut c_void) };
-    let mut marks = 0;
-    if guarded.is_some() {
-        marks |= allocation::GUARDED;
-    }
-    if used.handle != asked.handle {
-        marks |= allocation::REDIRECTED;
-    }
-    add(base, bytes, (used, asked), marks, lead, why);
     status
 }
 
-/// Records an allocation.
-fn add(base: u64, bytes: usize, (used, asked): (Pool, Pool), flags: u32, lead: u64, why: u64) {
-    let Some(record) = record() else { return };
+/// Records an allocation under the address by which it will be freed. Returns whether there was a row for it.
+fn add(
+    key: u64,
+    base: u64,
+    bytes: usize,
+    (used, asked): (Pool, Pool),
+    flags: u32,
+    lead: u64,
+    why: u64,
+) -> bool {
+    let Some(record) = record() else { return false };
     let time = now();
     let bytes = bytes as u64;
     let made = Made { base, bytes, pool: used.row, asked: asked.row, flags, lead };
-    allocations::add(record, &made, time);
+    let has_row = allocations::add(record, key, &made, time);
     let values = [base, bytes, u64::from(used.row), u64::from(asked.row), why];
     record.event_at(time, event::ALLOCATE, hsa::SUCCESS, values);
+    has_row
 }
 
 /// Records an allocation that failed.
@@ -137,20 +154,27 @@ unsafe extern "C" fn memory_allocate(
     if status == hsa::SUCCESS && !out.is_null() {
         // SAFETY: the runtime has just written there.
         let base = unsafe { out.read() } as u64;
-        add(base, bytes, (pool, pool), allocation::REGION, 0, reason::OBSERVED);
+        add(base, base, bytes, (pool, pool), allocation::REGION, 0, reason::OBSERVED);
     } else {
         note(status, 0, bytes, pool, pool, reason::OBSERVED);
     }
     status
 }
 
-/// Memory that is not the runtime's own, under the address that the card has for it.
-fn add_foreign(status: Status, bytes: usize, out: *mut *mut c_void, flags: u32) {
+/// Memory that is not the runtime's own, at the address that the card has for it. `host` is the program's own address.
+fn add_foreign(
+    status: Status,
+    host: Option<*mut c_void>,
+    bytes: usize,
+    out: *mut *mut c_void,
+    flags: u32,
+) {
     if status == hsa::SUCCESS && !out.is_null() {
         // SAFETY: the runtime has just written there.
         let base = unsafe { out.read() } as u64;
         let nowhere = Pool { handle: 0, row: NOWHERE, agent: NOWHERE, segment: 0, flags: 0 };
-        add(base, bytes, (nowhere, nowhere), flags, 0, reason::OBSERVED);
+        let key = host.map_or(base, |host| host as u64);
+        add(key, base, bytes, (nowhere, nowhere), flags, 0, reason::OBSERVED);
     }
 }
 
@@ -164,7 +188,7 @@ unsafe extern "C" fn memory_lock(
     let Some(before) = MEMORY_LOCK.before() else { return hsa::ERROR };
     // SAFETY: the program's own arguments.
     let status = unsafe { before(host, bytes, agents, count, out) };
-    add_foreign(status, bytes, out, allocation::LOCKED);
+    add_foreign(status, Some(host), bytes, out, allocation::LOCKED);
     status
 }
 
@@ -180,7 +204,7 @@ unsafe extern "C" fn lock_to_pool(
     let Some(before) = LOCK_TO_POOL.before() else { return hsa::ERROR };
     // SAFETY: the program's own arguments.
     let status = unsafe { before(host, bytes, agents, count, pool, flags, out) };
-    add_foreign(status, bytes, out, allocation::LOCKED);
+    add_foreign(status, Some(host), bytes, out, allocation::LOCKED);
     status
 }
 
@@ -188,7 +212,6 @@ unsafe extern "C" fn memory_unlock(host: *mut c_void) -> Status {
     let Some(before) = MEMORY_UNLOCK.before() else { return hsa::ERROR };
     // SAFETY: the program's own argument.
     let status = unsafe { before(host) };
-    // On these cards the address is the same for both.
     if let Some(record) = record() {
         allocations::remove(record, host as u64, 0, now());
     }
@@ -205,7 +228,7 @@ unsafe extern "C" fn ipc_attach(
     let Some(before) = IPC_ATTACH.before() else { return hsa::ERROR };
     // SAFETY: the program's own arguments.
     let status = unsafe { before(handle, bytes, count, agents, out) };
-    add_foreign(status, bytes, out, allocation::IMPORTED);
+    add_foreign(status, None, bytes, out, allocation::IMPORTED);
     status
 }
 

@@ -69,6 +69,11 @@ fn row_of(number: u64) -> usize {
     number as usize & (count::PACKETS - 1)
 }
 
+/// The row of a packet.
+pub(crate) fn row(record: Record, queue: usize, packet: u64) -> &'static PacketRow {
+    &record.packets(queue)[row_of(packet)]
+}
+
 /// Which packets are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Until {

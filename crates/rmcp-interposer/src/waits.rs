@@ -14,6 +14,9 @@ use std::sync::atomic::Ordering;
 /// so short that it would cost. Source: ROCr `core/util/lnx/os_linux.cpp`, `SystemClockFrequency`.
 const PART: u64 = 250_000_000;
 
+/// After how many parts a wait is long enough that the card may hang.
+const LONG: u32 = 4;
+
 /// A wait without end. Source: `hsa.h`, `hsa_signal_wait_scacquire`.
 const ENDLESS: u64 = u64::MAX;
 
@@ -53,6 +56,7 @@ fn wait(
     state: u32,
 ) -> i64 {
     let Some(before) = entry.before() else { return 0 };
+    let mut parts = 0_u32;
     loop {
         // SAFETY: the program's own arguments, but for a shorter time.
         let got = unsafe { before(signal, condition, value, timeout.min(PART), state) };
@@ -69,6 +73,10 @@ fn wait(
         }
         if let Some(record) = present() {
             record.head().seen.store(now(), Ordering::Relaxed);
+        }
+        parts = parts.saturating_add(1);
+        if parts >= LONG {
+            crate::faults::look_at_everything();
         }
     }
 }

@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod flight;
 mod output;
+mod recorded;
 mod records;
 mod run;
 mod scan;
