@@ -5,7 +5,7 @@
 
 use crate::record::{Record, put};
 use rmcp_record::layout::{AllocationRow, count};
-use rmcp_record::words::NO_ROW;
+use rmcp_record::words::{NO_ROW, allocation};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows that an address allows, and how many such groups there are.
@@ -36,6 +36,8 @@ pub(crate) struct Made {
 /// An allocation that was found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
+    key: u64,
+    way: usize,
     pub(crate) bytes: u64,
     pub(crate) pool: u32,
     pub(crate) flags: u32,
@@ -66,7 +68,8 @@ pub(crate) fn add(record: Record, key: u64, made: &Made, time: u64) -> bool {
     let empty = || (0..WAYS).find(|&way| has(way) == 0 && claim(way, 0));
     let oldest = || {
         let freed = (0..WAYS).filter(|&way| has(way) & FREED != 0);
-        let way = freed.min_by_key(|&way| rows.get(way).map(|row| row.freed.load(Ordering::Relaxed)))?;
+        let way =
+            freed.min_by_key(|&way| rows.get(way).map(|row| row.freed.load(Ordering::Relaxed)))?;
         claim(way, has(way) | FREED).then_some(way)
     };
     let way = (0..WAYS).find(again).or_else(empty).or_else(oldest);
@@ -88,38 +91,42 @@ pub(crate) fn add(record: Record, key: u64, made: &Made, time: u64) -> bool {
 }
 
 /// Finds an allocation that is there by the address under which it was added.
-pub(crate) fn find(record: Record, base: u64) -> Option<Found> {
-    let base = base & !FREED;
-    let place = place_of(base);
-    let way = KEYS[place].0.iter().position(|key| key.load(Ordering::Acquire) == base)?;
-    rows(record, place).get(way).map(found)
-}
-
-/// Whether an address is that of an allocation that was freed and not made again.
-pub(crate) fn was_freed(base: u64) -> bool {
-    KEYS[place_of(base)].0.iter().any(|key| key.load(Ordering::Acquire) == base | FREED)
-}
-
-/// Notes that an allocation was freed.
-pub(crate) fn remove(record: Record, base: u64, quarantined: u32, time: u64) {
-    let base = base & !FREED;
-    let place = place_of(base);
-    let keys = &KEYS[place].0;
-    let Some(way) = keys.iter().position(|key| key.load(Ordering::Acquire) == base) else { return };
-    if let Some(row) = rows(record, place).get(way) {
-        put(&row.freed, time);
-        row.flags.fetch_or(quarantined, Ordering::Relaxed);
-        row.mark.store(2, Ordering::Release);
-    }
-    keys[way].store(base | FREED, Ordering::Release);
-}
-
-fn found(row: &AllocationRow) -> Found {
-    Found {
+pub(crate) fn find(record: Record, key: u64) -> Option<Found> {
+    let key = key & !FREED;
+    let place = place_of(key);
+    let way = KEYS[place].0.iter().position(|known| known.load(Ordering::Acquire) == key)?;
+    let row = rows(record, place).get(way)?;
+    Some(Found {
+        key,
+        way,
         bytes: row.bytes.load(Ordering::Relaxed),
         pool: row.pool.load(Ordering::Relaxed),
         flags: row.flags.load(Ordering::Relaxed),
         lead: row.lead.load(Ordering::Relaxed),
+    })
+}
+
+/// Whether an address is that of an allocation that was freed and not made again.
+pub(crate) fn was_freed(key: u64) -> bool {
+    KEYS[place_of(key)].0.iter().any(|known| known.load(Ordering::Acquire) == key | FREED)
+}
+
+/// Notes that an allocation was freed.
+pub(crate) fn remove(record: Record, found: &Found, time: u64) {
+    let place = place_of(found.key);
+    if let Some(row) = rows(record, place).get(found.way) {
+        put(&row.freed, time);
+        row.mark.store(2, Ordering::Release);
+    }
+    if let Some(known) = KEYS[place].0.get(found.way) {
+        known.store(found.key | FREED, Ordering::Release);
+    }
+}
+
+/// Notes that the addresses of what was freed are kept from being used again.
+pub(crate) fn note_quarantine(record: Record, found: &Found) {
+    if let Some(row) = rows(record, place_of(found.key)).get(found.way) {
+        row.flags.fetch_or(allocation::QUARANTINED, Ordering::Relaxed);
     }
 }
 

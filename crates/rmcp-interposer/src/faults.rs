@@ -67,8 +67,7 @@ pub(crate) fn look_at_everything() {
 /// Keeps the arguments of kernels that the card may be at: written, not ended, and not behind the one whose turn it is.
 fn put_arguments(record: Record, number: usize) {
     let queue = &record.queues()[number];
-    let (ended, taken) =
-        (queue.ended.load(Ordering::Relaxed), queue.taken.load(Ordering::Relaxed));
+    let (ended, taken) = (queue.ended.load(Ordering::Relaxed), queue.taken.load(Ordering::Relaxed));
     // The two whose turn it can be, and those that may run beside them.
     let first = ended.max(taken.saturating_sub(BESIDE));
     for at in first..=taken {

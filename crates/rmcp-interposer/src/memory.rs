@@ -55,7 +55,8 @@ unsafe extern "C" fn pool_allocate(
             // SAFETY: the runtime has just written there.
             let got = unsafe { out.read() };
             let base = (got as u64).wrapping_add(guarded.lead);
-            if add(base, base, bytes, (used, asked), marks | allocation::GUARDED, guarded.lead, why) {
+            if add(base, base, bytes, (used, asked), marks | allocation::GUARDED, guarded.lead, why)
+            {
                 // SAFETY: as above; the lead is smaller than what was allocated.
                 unsafe { out.write(base as *mut c_void) };
                 return status;
@@ -122,23 +123,34 @@ fn free(entry: &Entry<hsa::MemoryFree>, address: *mut c_void) -> Status {
     let record = record();
     let found = record.and_then(|record| allocations::find(record, base));
     let again = found.is_none() && allocations::was_freed(base);
+    let time = now();
     // What comes next at this address, perhaps from another thread, must find it free already.
-    if let Some(record) = record {
-        allocations::remove(record, base, 0, now());
+    if let (Some(record), Some(found)) = (record, &found) {
+        allocations::remove(record, found, time);
     }
     let lead = found.map_or(0, |found| found.lead);
     // SAFETY: the program's own argument, or where the runtime's allocation around it begins.
     let status = unsafe { before(base.wrapping_sub(lead) as *mut c_void) };
-    let guarded = found.filter(|found| found.flags & allocation::GUARDED != 0);
-    let kept = guarded.is_some_and(|found| {
-        status == hsa::SUCCESS && guard::quarantine(base.wrapping_sub(lead), found.bytes + lead)
-    });
-    if let Some(record) = record {
-        let (bytes, pool) = found.map_or((0, NOWHERE), |found| (found.bytes, found.pool));
-        let values = [base, bytes, u64::from(pool), u64::from(again), u64::from(kept)];
-        record.event(event::FREE, status, values);
+    let Some(record) = record else { return status };
+    if let Some(found) = found.filter(|found| found.flags & allocation::GUARDED != 0)
+        && status == hsa::SUCCESS
+        && guard::quarantine(base.wrapping_sub(lead), found.bytes + lead)
+    {
+        allocations::note_quarantine(record, &found);
     }
+    let (bytes, pool) = found.map_or((0, NOWHERE), |found| (found.bytes, found.pool));
+    let values = [base, bytes, u64::from(pool), u64::from(again), 0];
+    record.event_at(time, event::FREE, status, values);
     status
+}
+
+/// Notes that memory is gone that was not the runtime's own.
+fn remove_foreign(address: *mut c_void) {
+    if let Some(record) = record()
+        && let Some(found) = allocations::find(record, address as u64)
+    {
+        allocations::remove(record, &found, now());
+    }
 }
 
 unsafe extern "C" fn memory_allocate(
@@ -212,9 +224,7 @@ unsafe extern "C" fn memory_unlock(host: *mut c_void) -> Status {
     let Some(before) = MEMORY_UNLOCK.before() else { return hsa::ERROR };
     // SAFETY: the program's own argument.
     let status = unsafe { before(host) };
-    if let Some(record) = record() {
-        allocations::remove(record, host as u64, 0, now());
-    }
+    remove_foreign(host);
     status
 }
 
@@ -234,9 +244,7 @@ unsafe extern "C" fn ipc_attach(
 
 unsafe extern "C" fn ipc_detach(address: *mut c_void) -> Status {
     let Some(before) = IPC_DETACH.before() else { return hsa::ERROR };
-    if let Some(record) = record() {
-        allocations::remove(record, address as u64, 0, now());
-    }
+    remove_foreign(address);
     // SAFETY: the program's own argument.
     unsafe { before(address) }
 }

@@ -22,6 +22,9 @@ const SYSTEM_DEFAULT: u32 = 3;
 const MEMORY_VARIABLE: &str = "RMCP_MEMORY";
 const GUARD_VARIABLE: &str = "RMCP_GUARD";
 
+/// Set in programs that run on a simulated card: of that a record must say so.
+const SIMULATED: &str = "RMCP_SIM";
+
 /// A variable of the environment.
 #[expect(
     clippy::disallowed_methods,
@@ -53,6 +56,7 @@ pub(crate) fn describe(record: Record) {
     let head = record.head();
     head.memory.store(MEMORY.load(Ordering::Relaxed), Ordering::Relaxed);
     head.guard.store(GUARD.load(Ordering::Relaxed), Ordering::Relaxed);
+    head.simulated.store(u32::from(variable(SIMULATED).is_some()), Ordering::Relaxed);
     if let Some(value) = variable("HSA_OVERRIDE_GFX_VERSION") {
         record.put(value.as_bytes(), &head.gfx_override);
     }

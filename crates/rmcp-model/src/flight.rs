@@ -22,6 +22,8 @@ pub struct FlightRecord {
     pub memory: String,
     /// Whether allocations were guarded.
     pub guard: bool,
+    /// Whether the card was a simulated one.
+    pub simulated: bool,
     /// `HSA_OVERRIDE_GFX_VERSION`, where it was set.
     pub gfx_override: Option<String>,
     /// Versions and sizes of the runtime's tables.

@@ -90,6 +90,10 @@ pub struct Head {
     pub events: AtomicU64,
     /// The clock when something was last seen, also by a thread that waits.
     pub seen: AtomicU64,
+    /// 1 where the card is a simulated one.
+    pub simulated: AtomicU32,
+    /// Unused.
+    pub reserved: AtomicU32,
     /// The program's file.
     pub program: Text,
     /// The value of `HSA_OVERRIDE_GFX_VERSION`.

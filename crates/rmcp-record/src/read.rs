@@ -75,6 +75,7 @@ pub fn read(bytes: &[u8]) -> Result<FlightRecord, RecordError> {
         ended: head.word(offset_of!(Head, ended)) == 1,
         memory: memory.map_or_else(|| "unknown".to_owned(), |&name| name.to_owned()),
         guard: head.word(offset_of!(Head, guard)) == 1,
+        simulated: head.word(offset_of!(Head, simulated)) == 1,
         gfx_override: reader.text(head, offset_of!(Head, gfx_override)),
         runtime: reader.text(head, offset_of!(Head, runtime)).unwrap_or_default(),
         lost: FlightLosses {

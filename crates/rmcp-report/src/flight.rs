@@ -78,6 +78,7 @@ impl Page {
         } else {
             clean(&cards).into_owned()
         };
+        let cards = if record.simulated { format!("{cards} (simulated)") } else { cards };
         let guard = if record.guard { ", allocations guarded" } else { "" };
         let about = format!(
             "  {}: {cards}{overridden}, memory {}{guard}, {} long",

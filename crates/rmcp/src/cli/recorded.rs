@@ -86,7 +86,8 @@ impl Recorder {
             (explanation.fault.is_none(), explanation.suspects.is_empty())
         });
         let Some((path, record, mut explanation)) = found.into_iter().next() else {
-            output.note("rmcp run: nothing was recorded: the job has not used the GPU through ROCr");
+            output
+                .note("rmcp run: nothing was recorded: the job has not used the GPU through ROCr");
             return;
         };
         judge_suspects(&record, &mut explanation, None, Knowledge::embedded());
