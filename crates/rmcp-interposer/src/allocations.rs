@@ -93,6 +93,9 @@ pub(crate) fn add(record: Record, key: u64, made: &Made, time: u64) -> bool {
 /// Finds an allocation that is there by the address under which it was added.
 pub(crate) fn find(record: Record, key: u64) -> Option<Found> {
     let key = key & !FREED;
+    if key == 0 {
+        return None;
+    }
     let place = place_of(key);
     let way = KEYS[place].0.iter().position(|known| known.load(Ordering::Acquire) == key)?;
     let row = rows(record, place).get(way)?;
@@ -108,7 +111,8 @@ pub(crate) fn find(record: Record, key: u64) -> Option<Found> {
 
 /// Whether an address is that of an allocation that was freed and not made again.
 pub(crate) fn was_freed(key: u64) -> bool {
-    KEYS[place_of(key)].0.iter().any(|known| known.load(Ordering::Acquire) == key | FREED)
+    key != 0
+        && KEYS[place_of(key)].0.iter().any(|known| known.load(Ordering::Acquire) == key | FREED)
 }
 
 /// Notes that an allocation was freed.

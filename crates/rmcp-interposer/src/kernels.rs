@@ -26,6 +26,10 @@ fn place_of(object: u64) -> usize {
 /// The row of a kernel.
 #[inline]
 pub(crate) fn row_of(object: u64) -> Option<u32> {
+    // What is 0 is no kernel's, and would be found in every empty place.
+    if object == 0 {
+        return None;
+    }
     let place = place_of(object);
     let way = KEYS[place].0.iter().position(|key| key.load(Ordering::Acquire) == object)?;
     Some(ROWS[place][way].load(Ordering::Relaxed))

@@ -44,7 +44,7 @@ unsafe extern "C" fn pool_allocate(
 ) -> Status {
     let Some(before) = POOL_ALLOCATE.before() else { return hsa::ERROR };
     let asked = agents::pool(pool.handle);
-    let (used, why) = policy::choose(asked, flags, code::calls_host());
+    let (used, why) = policy::choose(asked, bytes, flags, code::calls_host());
     let marks = if used.handle == asked.handle { 0 } else { allocation::REDIRECTED };
     let chosen = hsa::Pool { handle: used.handle };
     if let Some(guarded) = guard::around(used, bytes, flags) {

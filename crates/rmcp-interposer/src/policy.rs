@@ -18,6 +18,9 @@ const COARSE: u32 = 1;
 const FINE: u32 = 2;
 const SYSTEM_DEFAULT: u32 = 3;
 
+/// Allocations smaller than this are not redirected to coarse-grained memory: a page.
+const SMALL: usize = 4096;
+
 /// The user's words for this library.
 const MEMORY_VARIABLE: &str = "RMCP_MEMORY";
 const GUARD_VARIABLE: &str = "RMCP_GUARD";
@@ -72,7 +75,7 @@ pub(crate) fn describe_runtime(record: Record, versions: [u32; 6]) {
 }
 
 /// The pool that an allocation goes to, and why: one of `rmcp_record::words::reason`.
-pub(crate) fn choose(asked: Pool, flags: u32, calls_host: bool) -> (Pool, u64) {
+pub(crate) fn choose(asked: Pool, bytes: usize, flags: u32, calls_host: bool) -> (Pool, u64) {
     let setting = MEMORY.load(Ordering::Relaxed);
     if setting == OBSERVE {
         return (asked, reason::OBSERVED);
@@ -96,6 +99,8 @@ pub(crate) fn choose(asked: Pool, flags: u32, calls_host: bool) -> (Pool, u64) {
         // Device-side printf, assert and malloc ask the processor through a buffer of fine-grained memory and wait for its
         // answer: in memory that is coherent only when a kernel ends they would wait for ever.
         COARSE if calls_host => (asked, reason::CALLS_HOST),
+        // HIP keeps the words of a grid over several cards in 40 bytes of fine-grained memory, which they poll.
+        COARSE if bytes < SMALL => (asked, reason::SMALL),
         COARSE => to(pool_flag::COARSE, reason::COARSE),
         FINE if asked.flags & pool_flag::FINE != 0 => (asked, reason::ALREADY),
         FINE => to(pool_flag::FINE, reason::FINE),

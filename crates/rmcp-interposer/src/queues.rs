@@ -93,6 +93,10 @@ fn place_of(doorbell: u64) -> usize {
 
 #[inline]
 fn find(doorbell: u64) -> Option<usize> {
+    // 0 is an empty place, and 1 one that is being filled: neither is a signal.
+    if doorbell <= 1 {
+        return None;
+    }
     let place = place_of(doorbell);
     let way =
         DOORBELLS[place].0.iter().position(|known| known.load(Ordering::Acquire) == doorbell)?;

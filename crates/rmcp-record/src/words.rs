@@ -62,7 +62,7 @@ pub mod allocation {
 }
 
 /// Why an allocation was redirected or left alone, by its number.
-pub const REASONS: [&str; 10] = [
+pub const REASONS: [&str; 11] = [
     "nothing is redirected",
     "redirected: host memory that no kernel loaded so far needs while it runs",
     "redirected: the same memory of the card, fine-grained",
@@ -73,6 +73,7 @@ pub const REASONS: [&str; 10] = [
     "left alone: it is to be executable",
     "left alone: a kernel that is loaded talks to the processor while it runs, through fine-grained memory",
     "left alone: not global memory",
+    "left alone: less than a page, as are the words by which kernels of several cards wait for each other",
 ];
 
 /// Numbers of [`REASONS`].
@@ -97,4 +98,6 @@ pub mod reason {
     pub const CALLS_HOST: u64 = 8;
     /// Not of the global segment.
     pub const SEGMENT: u64 = 9;
+    /// Less than a page.
+    pub const SMALL: u64 = 10;
 }

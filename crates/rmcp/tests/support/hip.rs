@@ -56,18 +56,9 @@ pub(crate) fn c(source: &str, made: &str, arguments: &[&str]) -> PathBuf {
 
 /// Compiles the runtime that does nothing, with the real runtime's own headers.
 pub(crate) fn empty_runtime() -> PathBuf {
-    let arguments = [
-        "-x",
-        "c++",
-        "-std=c++17",
-        "-O2",
-        "-DAMD_INTERNAL_BUILD",
-        "-I/usr/include/hsa",
-        "-pthread",
-    ];
-    // The language has to be named in front of the source.
+    let arguments = ["-std=c++17", "-O2", "-DAMD_INTERNAL_BUILD", "-I/usr/include/hsa", "-pthread"];
     let source = "crates/rmcp/tests/interposer/runtime.cpp";
-    compile("hipcc", source, "runtime", &arguments[2..])
+    compile("c++", source, "empty-runtime", &arguments)
 }
 
 /// RMCP's library.
