@@ -42,13 +42,14 @@ mod weight {
 pub fn explain_flight(record: &FlightRecord, address: Option<u64>) -> FlightExplanation {
     let fault = fault(record, address);
     let at = fault.as_ref().and_then(|fault| fault.address);
+    let nearest = at.and_then(|address| nearest(record, address));
     let mut suspects: Vec<(u32, FlightSuspect)> = record
         .queues
         .iter()
         .filter(|queue| queue.destroyed.is_none())
         .flat_map(|queue| queue.latest.iter().map(move |dispatch| (queue, dispatch)))
         .filter(|(queue, dispatch)| !dispatch.ended && dispatch.packet <= queue.taken)
-        .map(|(queue, dispatch)| weigh(record, fault.as_ref(), queue, dispatch))
+        .map(|(queue, dispatch)| weigh(record, fault.as_ref(), nearest.as_ref(), queue, dispatch))
         .collect();
     suspects.sort_by_key(|(weight, suspect)| {
         (std::cmp::Reverse(*weight), suspect.queue, suspect.dispatch.packet)
@@ -58,8 +59,8 @@ pub fn explain_flight(record: &FlightRecord, address: Option<u64>) -> FlightExpl
         _ => None,
     });
     FlightExplanation {
-        nearest: at.and_then(|address| nearest(record, address)),
         suspects: suspects.into_iter().map(|(_, suspect)| suspect).take(SUSPECTS).collect(),
+        nearest,
         freed_twice: again.collect(),
         redirected: redirected(&record.events),
         fault,
@@ -90,6 +91,7 @@ fn fault(record: &FlightRecord, address: Option<u64>) -> Option<FlightFault> {
 fn weigh(
     record: &FlightRecord,
     fault: Option<&FlightFault>,
+    nearest: Option<&NearAllocation>,
     queue: &FlightQueue,
     dispatch: &FlightDispatch,
 ) -> (u32, FlightSuspect) {
@@ -117,7 +119,7 @@ fn weigh(
             says(weight::ARGUMENTS_UNREADABLE, words);
         }
         for (number, &word) in arguments.words.iter().enumerate() {
-            let (more, words, pointer) = argument(record, word, address);
+            let (more, words, pointer) = argument(record, word, address, nearest);
             if let Some(words) = words {
                 says(more, format!("argument word {number}, {word:#x}, {words}"));
             }
@@ -144,6 +146,7 @@ fn argument(
     record: &FlightRecord,
     word: u64,
     fault: Option<u64>,
+    nearest: Option<&NearAllocation>,
 ) -> (u32, Option<String>, Option<NearAllocation>) {
     let at_fault = fault.is_some_and(|fault| fault / PAGE == word / PAGE && word != 0);
     let found = holding(record, word);
@@ -153,9 +156,7 @@ fn argument(
             Some((weight::ARGUMENT_FREED, "points into memory that was freed"))
         }
         Some(allocation) => {
-            // The nearest allocation is that of the fault, or the address is just behind this one.
-            let same = fault.and_then(|fault| nearest(record, fault));
-            let same = same.is_some_and(|near| near.allocation == *allocation);
+            let same = nearest.is_some_and(|near| near.allocation == *allocation);
             same.then_some((
                 weight::ARGUMENT_NEAR_FAULT,
                 "points into the allocation next to the fault",

@@ -45,7 +45,6 @@ pub(crate) struct Found {
 }
 
 /// Allocations differ in bits 12 and higher mostly; guarded ones also below.
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
 fn place_of(base: u64) -> usize {
     ((base >> 8).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (PLACES - 1)
 }

@@ -89,11 +89,10 @@ unsafe extern "C" fn async_copy_rect(
 ) -> Status {
     let Some(before) = ASYNC_COPY_RECT.before() else { return hsa::ERROR };
     // SAFETY: the program's own; what is null is not read.
-    if let (Some(to), Some(from), Some(range)) =
-        unsafe { (to.as_ref(), from.as_ref(), range.as_ref()) }
-    {
-        let bytes = u64::from(range.x) * u64::from(range.y);
-        note(to.base, from.base, bytes.wrapping_mul(u64::from(range.z)), (agent.handle, 0));
+    let (target, source, size) = unsafe { (to.as_ref(), from.as_ref(), range.as_ref()) };
+    if let (Some(target), Some(source), Some(size)) = (target, source, size) {
+        let bytes = u64::from(size.x) * u64::from(size.y);
+        note(target.base, source.base, bytes.wrapping_mul(u64::from(size.z)), (agent.handle, 0));
     }
     // SAFETY: the program's own arguments.
     unsafe {

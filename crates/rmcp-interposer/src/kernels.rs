@@ -18,7 +18,6 @@ static ROWS: [[AtomicU32; WAYS]; PLACES] =
     [const { [const { AtomicU32::new(LOST_KERNEL) }; WAYS] }; PLACES];
 
 /// Descriptors of kernels are aligned to 64 bytes. Source: LLVM `AMDGPUUsage.rst`, "Kernel Descriptor".
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
 fn place_of(object: u64) -> usize {
     ((object >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (PLACES - 1)
 }

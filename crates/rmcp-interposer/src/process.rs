@@ -207,7 +207,6 @@ fn state_folder() -> Option<PathBuf> {
 }
 
 /// Makes a folder that only its owner may enter, where it is not there.
-#[expect(clippy::disallowed_methods, reason = "a folder of the record, in the user's own home")]
 fn make_private(folder: &Path) -> Option<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()

@@ -85,7 +85,6 @@ pub(crate) fn forget() {
 }
 
 /// Handles of signals are addresses of objects of 64 bytes or more.
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
 #[inline]
 fn place_of(doorbell: u64) -> usize {
     ((doorbell >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize & (PLACES - 1)

@@ -27,13 +27,12 @@ impl<'a> Bytes<'a> {
         table.chunks_exact(size).map(|bytes| Row { bytes })
     }
 
-    /// A text, made printable by whoever prints it.
-    pub(crate) fn text(self, row: Row<'_>, at: usize) -> Option<String> {
+    /// The bytes of a text.
+    pub(crate) fn text(self, row: Row<'_>, at: usize) -> Option<&'a [u8]> {
         let start = row.word(at + offset_of!(Text, at)) as usize;
         let bytes = row.word(at + offset_of!(Text, bytes)) as usize;
         let end = start.checked_add(bytes).filter(|&end| end <= count::TEXT && bytes != 0)?;
-        let text = self.0.get(place::TEXT + start..place::TEXT + end)?;
-        Some(String::from_utf8_lossy(text).into_owned())
+        self.0.get(place::TEXT + start..place::TEXT + end)
     }
 }
 

@@ -17,6 +17,9 @@ use std::mem::offset_of;
 /// Most text of all names and paths together: what the table holds, however often its parts are named.
 const MOST_TEXT: usize = 4 * count::TEXT;
 
+/// Longest text that is read: no name or path that is written is longer.
+const LONGEST_TEXT: usize = 16 << 10;
+
 /// Why bytes are no record that can be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -109,12 +112,12 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn text(&mut self, row: Row<'_>, at: usize) -> Option<String> {
         let text = self.bytes.text(row, at)?;
-        let left = self.text_left.checked_sub(text.len());
+        let left = self.text_left.checked_sub(text.len()).filter(|_| text.len() <= LONGEST_TEXT);
         if left.is_none() {
             self.torn = self.torn.saturating_add(1);
         }
         self.text_left = left?;
-        Some(text)
+        Some(String::from_utf8_lossy(text).into_owned())
     }
 
     /// A time since the beginning.
@@ -335,4 +338,109 @@ fn kind_of(segment: u32, flags: u32) -> String {
         _ => "unknown",
     };
     kind.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record with a head and nothing else.
+    fn empty() -> Vec<u8> {
+        let mut bytes = vec![0; place::END];
+        bytes[..8].copy_from_slice(&MAGIC);
+        put(&mut bytes, offset_of!(Head, version), &VERSION.to_le_bytes());
+        bytes
+    }
+
+    fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+        bytes[at..at + value.len()].copy_from_slice(value);
+    }
+
+    /// Puts a packet with this mark, kernel and header into a row of the first queue.
+    fn packet(bytes: &mut [u8], row: usize, mark: u64, kernel: u32, header: u16) {
+        let at = place::PACKETS + row * size_of::<PacketRow>();
+        put(bytes, at + offset_of!(PacketRow, mark), &mark.to_le_bytes());
+        put(bytes, at + offset_of!(PacketRow, time), &1_u64.to_le_bytes());
+        put(bytes, at + offset_of!(PacketRow, kernel), &kernel.to_le_bytes());
+        put(bytes, at + offset_of!(PacketRow, header), &header.to_le_bytes());
+    }
+
+    fn queue(bytes: &mut [u8], taken: u64, ended: u64) {
+        put(bytes, place::QUEUES + offset_of!(QueueRow, mark), &1_u32.to_le_bytes());
+        put(bytes, place::QUEUES + offset_of!(QueueRow, taken), &taken.to_le_bytes());
+        put(bytes, place::QUEUES + offset_of!(QueueRow, ended), &ended.to_le_bytes());
+    }
+
+    #[test]
+    fn what_is_no_record_is_said_to_be_none() {
+        assert_eq!(read(b""), Err(RecordError::NoRecord));
+        assert_eq!(read(&MAGIC), Err(RecordError::Short(8)));
+        let mut bytes = empty();
+        bytes[8] = 9;
+        assert_eq!(read(&bytes), Err(RecordError::Version(9)));
+        let record = read(&empty()).unwrap();
+        assert_eq!((record.queues.len(), record.lost.torn, &*record.memory), (0, 0, "observe"));
+    }
+
+    #[test]
+    fn a_file_may_end_anywhere() {
+        let mut bytes = empty();
+        queue(&mut bytes, 3, 1);
+        packet(&mut bytes, 0, 1, 0, BARRIER);
+        let mut lengths: Vec<usize> = (0..400).collect();
+        lengths.extend((0..place::END).step_by(99_991));
+        for length in lengths {
+            let read = read(&bytes[..length]);
+            assert_eq!(read.is_ok(), length >= size_of::<Head>(), "{length}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_packet_that_was_being_written_is_torn_and_not_shown() {
+        let mut bytes = empty();
+        queue(&mut bytes, 0, 0);
+        packet(&mut bytes, 0, 1, 5, BARRIER);
+        packet(&mut bytes, 1, 0, 5, BARRIER);
+        // A number that belongs into another row.
+        packet(&mut bytes, 2, 9, 5, BARRIER);
+        let record = read(&bytes).unwrap();
+        let shown: Vec<u64> = record.queues[0].latest.iter().map(|one| one.packet).collect();
+        assert_eq!((shown, record.lost.torn), (vec![0], 2));
+        assert_eq!(record.queues[0].latest[0].kernel, None, "there is no such kernel");
+    }
+
+    /// Packets 0 to 3; the card has taken 0 to 2.
+    #[test]
+    fn what_comes_before_a_barrier_that_was_taken_has_ended() {
+        let ended = |headers: [u16; 4]| {
+            let mut bytes = empty();
+            queue(&mut bytes, 3, 0);
+            for (row, header) in headers.into_iter().enumerate() {
+                packet(&mut bytes, row, row as u64 + 1, 0, header);
+            }
+            let latest = read(&bytes).unwrap().queues.remove(0).latest;
+            latest.into_iter().map(|one| one.ended).collect::<Vec<_>>()
+        };
+        assert_eq!(ended([BARRIER; 4]), [true, true, false, false]);
+        assert_eq!(ended([0; 4]), [false; 4], "they may all run at once");
+        assert_eq!(ended([0, BARRIER, 0, BARRIER]), [true, false, false, false]);
+        assert_eq!(ended([0, 0, ENDED, 0]), [false, false, true, false]);
+    }
+
+    #[test]
+    fn however_often_a_text_is_named_its_length_is_bounded() {
+        let mut bytes = empty();
+        put(&mut bytes, offset_of!(Head, kernels), &4096_u32.to_le_bytes());
+        let long = u32::try_from(count::TEXT).unwrap();
+        for row in 0..count::KERNELS {
+            let at = place::KERNELS + row * size_of::<KernelRow>() + offset_of!(KernelRow, name);
+            // One in two is longer than any that is written.
+            let length = if row % 2 == 0 { long } else { u32::try_from(LONGEST_TEXT).unwrap() };
+            put(&mut bytes, at + 4, &length.to_le_bytes());
+        }
+        let record = read(&bytes).unwrap();
+        let length: usize = record.kernels.iter().map(|kernel| kernel.name.len()).sum();
+        assert!((1 << 20..=MOST_TEXT).contains(&length), "{length}");
+        assert!(record.lost.torn > 3800, "{:?}", record.lost);
+    }
 }

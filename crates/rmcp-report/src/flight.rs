@@ -14,8 +14,9 @@ use std::fmt::Write as _;
 /// Letters of a kernel's name that are shown.
 const SHORT_NAME: usize = 100;
 
-/// Dispatches of each queue that are shown; all of those that are kept with [`Detail::Full`].
+/// Dispatches of each queue that are shown, and with [`Detail::Full`]. JSON has all.
 const LATEST: usize = 5;
+const MORE: usize = 64;
 
 /// Returns a record and what it tells as `rmcp.flight/1`.
 pub fn flight_json(record: &FlightRecord, explanation: &FlightExplanation, source: &str) -> Value {
@@ -176,7 +177,7 @@ impl Page {
                 "Queue {}: {} kernels in {} packets, {} taken{state}",
                 queue.row, queue.dispatches, queue.written, queue.taken
             ));
-            let shown = if self.detail == Detail::Full { queue.latest.len() } else { LATEST };
+            let shown = if self.detail == Detail::Full { MORE } else { LATEST };
             let skipped = queue.latest.len().saturating_sub(shown);
             for dispatch in queue.latest.iter().skip(skipped) {
                 let kernel = dispatch.kernel.and_then(|row| record.kernels.get(row));

@@ -73,7 +73,6 @@ impl Recorder {
     }
 
     /// Says after a failure of the GPU what the records tell. Those of a job that ended otherwise are not kept.
-    #[expect(clippy::disallowed_methods, reason = "a folder of our own")]
     pub(crate) fn tell(&self, ending: &Ending, text: &[u8], output: &Output) {
         if !ending.is_gpu_failure() {
             // One that is not there was never made.
