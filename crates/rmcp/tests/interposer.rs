@@ -391,3 +391,36 @@ fn programs_with_the_rights_of_others_are_left_alone() {
     assert_eq!(load(&copy), "loaded=0\n");
     assert!(!record.exists());
 }
+
+/// Of the settings of the library `try` makes candidates, each of which it can find to be what helps.
+#[test]
+fn try_has_the_library_and_its_settings_among_its_candidates() {
+    let home = tempfile::tempdir().unwrap();
+    let script = format!("test \"$RMCP_MEMORY\" = coarse && exec {}", pinned().display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rmcp"));
+    command
+        .args(["try", "--simulate", "rx5600xt", "--format", "json"])
+        .args(["--candidate", "interposer", "--candidate", "interposer:coarse"])
+        .args(["--", "sh", "-c", &script])
+        .env("HOME", home.path())
+        .env_remove("XDG_STATE_HOME");
+    for name in ["HSA_TOOLS_LIB", "RMCP_MEMORY", "RMCP_RECORD", "HSA_OVERRIDE_GFX_VERSION"] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let matrix: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", text(&output)));
+    let outcome = |id: &str| {
+        let rows = matrix["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["candidate"]["id"] == id).expect(id);
+        row["cells"][0]["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(outcome("as-is"), "failed", "{matrix:#}");
+    assert_eq!(outcome("interposer"), "failed", "{matrix:#}");
+    assert_eq!(outcome("interposer:coarse"), "passed", "{matrix:#}");
+    // What was recorded of the test that passed.
+    let flight = home.path().join(".local/state/rmcp/flight");
+    let records: Vec<_> = flight.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    let coarse = records.iter().map(|record| explained(record)["record"]["memory"].clone());
+    assert!(coarse.into_iter().any(|memory| memory == "coarse"), "{records:?}");
+}
