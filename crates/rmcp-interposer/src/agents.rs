@@ -16,6 +16,9 @@ const LONGEST: usize = 128;
 /// Bytes of an agent's name, which is not longer. Source: `hsa.h`, `HSA_AGENT_INFO_NAME`.
 const NAME_BYTES: usize = 64;
 
+/// No handle: those are pointers.
+const GONE: u64 = u64::MAX;
+
 /// A pool as policies see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pool {
@@ -159,6 +162,17 @@ unsafe extern "C" fn read_pool(pool: hsa::Pool, agent: *mut c_void) -> Status {
         row.mark.store(1, Ordering::Release);
     }
     hsa::SUCCESS
+}
+
+/// Forgets all agents and pools, which are gone with the runtime. Their rows stay.
+pub(crate) fn forget() {
+    AGENTS.iter().filter(|known| known.load(Ordering::Relaxed) != 0).for_each(|known| {
+        known.store(GONE, Ordering::Relaxed);
+    });
+    POOLS.iter().filter(|known| known.handle.load(Ordering::Relaxed) != 0).for_each(|known| {
+        known.handle.store(GONE, Ordering::Relaxed);
+        known.agent.store(NO_ROW, Ordering::Relaxed);
+    });
 }
 
 fn pools() -> impl Iterator<Item = Pool> {

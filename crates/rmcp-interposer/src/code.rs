@@ -171,8 +171,12 @@ fn put_code(record: Record, open: &Open, executable: Executable, agent: Agent, l
     if open.calls_host {
         HOST_IS_CALLED.store(true, Ordering::Relaxed);
     }
-    let Some(number) = record.next(&record.head().codes, count::CODES) else { return };
-    let Some(row) = record.codes().get(number) else { return };
+    let number = record.next(&record.head().codes, count::CODES);
+    let Some((number, row)) = number.and_then(|number| Some((number, record.codes().get(number)?)))
+    else {
+        record.head().lost_kernels.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
     let (base, span) = where_loaded(loaded);
     row.elf_flags.store(open.elf_flags, Ordering::Relaxed);
     put(&row.bytes, open.bytes);
@@ -262,8 +266,13 @@ fn put_kernel(record: Record, symbol: u64, object: u64, get: hsa::GetInfo) {
         // SAFETY: the name has as many bytes as it says, and there is room for them.
         unsafe { get(symbol, symbol_info::NAME, name.as_mut_ptr().cast()) };
     }
-    let Some(number) = record.next(&record.head().kernels, count::KERNELS) else { return };
-    let Some(row) = record.kernels().get(number) else { return };
+    let number = record.next(&record.head().kernels, count::KERNELS);
+    let Some((number, row)) =
+        number.and_then(|number| Some((number, record.kernels().get(number)?)))
+    else {
+        record.head().lost_kernels.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
     let name = name.strip_suffix(b"\0").unwrap_or(&name);
     record.put(name.strip_suffix(b".kd").unwrap_or(name), &row.name);
     row.code.store(code, Ordering::Relaxed);

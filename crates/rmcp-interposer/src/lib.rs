@@ -66,6 +66,9 @@ pub unsafe extern "C" fn OnLoad(
 /// The runtime's call when it has shut down in good order.
 #[unsafe(no_mangle)]
 pub extern "C" fn OnUnload() {
+    // What the runtime had is gone with it; it may be started again.
+    queues::forget();
+    agents::forget();
     if let Some(record) = record::present() {
         record.head().ended.store(1, Ordering::Relaxed);
     }

@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 /// Packets with a completion signal of which the end was not seen, for each queue. HIP keeps fewer signals for a queue.
 const SIGNALS: usize = 64;
 
+/// How often the processor is handed to a thread that reads, before the packets are left to it: some milliseconds.
+const PATIENCE: u32 = 1000;
+
 /// Packets whose end a signal will show, oldest first. Used by who holds `Live::busy` alone.
 pub(crate) struct Pending {
     first: AtomicU64,
@@ -88,7 +91,10 @@ enum Until {
 pub(crate) fn read(number: usize, live: &Live) {
     loop {
         if live.busy.swap(true, Ordering::SeqCst) {
-            return;
+            if is_kept_up_with(live) {
+                return;
+            }
+            continue;
         }
         let behind = take(number, live, Until::Rung);
         live.busy.swap(false, Ordering::SeqCst);
@@ -97,6 +103,23 @@ pub(crate) fn read(number: usize, live: &Live) {
             return;
         }
     }
+}
+
+/// Whether who is reading can be left alone with it. Where he was interrupted and half the ring has not been read, what
+/// comes next would soon overwrite it: then the processor is handed to him, but not for ever.
+#[cold]
+fn is_kept_up_with(live: &Live) -> bool {
+    for _ in 0..PATIENCE {
+        let (rung, seen) = (live.rung.load(Ordering::SeqCst), live.seen.load(Ordering::Relaxed));
+        if rung.saturating_sub(seen) <= live.patience.load(Ordering::Relaxed) {
+            return true;
+        }
+        if !live.busy.load(Ordering::SeqCst) {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
 }
 
 /// Looks at a queue again: packets that were not read, those taken, and those that have ended. Leaves it where another
@@ -145,7 +168,11 @@ fn take(number: usize, live: &Live, until: Until) -> bool {
     let row = &record.queues()[number];
     let mut seen = live.seen.load(Ordering::Relaxed);
     // What was overwritten in the meantime cannot be read any more.
-    seen = seen.max(end.saturating_sub(size));
+    let first = seen.max(end.saturating_sub(size));
+    if first != seen {
+        row.missed.fetch_add(first - seen, Ordering::Relaxed);
+        seen = first;
+    }
     let mut behind = false;
     if seen < end {
         let time = now();
@@ -161,8 +188,8 @@ fn take(number: usize, live: &Live, until: Until) -> bool {
                 live.pending.add(packet.signal, seen);
             }
             seen += 1;
+            live.seen.store(seen, Ordering::Relaxed);
         }
-        live.seen.store(seen, Ordering::Relaxed);
         put(&row.written, seen);
         put(&record.head().seen, time);
     }

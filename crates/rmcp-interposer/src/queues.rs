@@ -28,6 +28,8 @@ pub(crate) struct Live {
     pub(crate) seen: AtomicU64,
     /// Somebody is reading packets; whoever comes meanwhile leaves his to him.
     pub(crate) busy: AtomicBool,
+    /// Packets that may wait to be read: half of what the ring holds.
+    pub(crate) patience: AtomicU64,
     pub(crate) pending: Pending,
     /// What the program wants called when the queue fails.
     callback: AtomicUsize,
@@ -41,6 +43,7 @@ static LIVE: [Live; count::QUEUES] = [const {
         rung: AtomicU64::new(0),
         seen: AtomicU64::new(0),
         busy: AtomicBool::new(false),
+        patience: AtomicU64::new(0),
         pending: Pending::new(),
         callback: AtomicUsize::new(0),
         data: AtomicPtr::new(std::ptr::null_mut()),
@@ -72,7 +75,7 @@ pub(crate) fn live() -> impl Iterator<Item = (usize, &'static Live)> {
     LIVE.iter().enumerate().filter(|(_, live)| !live.queue.load(Ordering::Acquire).is_null())
 }
 
-/// Forgets all queues, in a child that cannot use them.
+/// Forgets all queues: in a child that cannot use them, and when the runtime has shut down.
 pub(crate) fn forget() {
     for place in &DOORBELLS {
         place.0.iter().for_each(|doorbell| doorbell.store(0, Ordering::Relaxed));
@@ -206,10 +209,18 @@ fn begin(number: usize, agent: Agent, handle: *mut Queue, queue: &Queue) {
     row.size.store(queue.size, Ordering::Relaxed);
     row.error.store(0, Ordering::Relaxed);
     row.created.store(now(), Ordering::Relaxed);
-    let zeroed: [&AtomicU64; 6] =
-        [&row.destroyed, &row.failed, &row.written, &row.taken, &row.ended, &row.dispatches];
+    let zeroed = [
+        &row.destroyed,
+        &row.failed,
+        &row.written,
+        &row.taken,
+        &row.ended,
+        &row.dispatches,
+        &row.missed,
+    ];
     zeroed.iter().for_each(|place| place.store(0, Ordering::Relaxed));
     row.mark.store(1, Ordering::Release);
+    live.patience.store(u64::from(queue.size) / 2, Ordering::Relaxed);
     live.rung.store(0, Ordering::Relaxed);
     live.seen.store(0, Ordering::Relaxed);
     live.pending.clear();

@@ -131,6 +131,8 @@ pub struct FlightQueue {
     pub ended: u64,
     /// Kernels among the packets written.
     pub dispatches: u64,
+    /// Packets that are not in the record, because they were overwritten before they could be read.
+    pub missed: u64,
     /// The latest kernels, oldest first.
     pub latest: Vec<FlightDispatch>,
 }
@@ -302,6 +304,8 @@ pub struct FlightLosses {
     pub queues: u32,
     /// Allocations that had no row.
     pub allocations: u32,
+    /// Kernels and code objects that had no row.
+    pub kernels: u32,
     /// Names and paths that had no room.
     pub texts: u32,
     /// Rows that were being written when the process ended, or that do not fit what stands around them.

@@ -92,8 +92,8 @@ pub struct Head {
     pub seen: AtomicU64,
     /// 1 where the card is a simulated one.
     pub simulated: AtomicU32,
-    /// Unused.
-    pub reserved: AtomicU32,
+    /// Kernels and code objects that had no row.
+    pub lost_kernels: AtomicU32,
     /// The program's file.
     pub program: Text,
     /// The value of `HSA_OVERRIDE_GFX_VERSION`.
@@ -166,6 +166,8 @@ pub struct QueueRow {
     pub ended: AtomicU64,
     /// Kernels among the packets written.
     pub dispatches: AtomicU64,
+    /// Packets that were overwritten in the ring before they could be read.
+    pub missed: AtomicU64,
 }
 
 /// A packet of a queue, in row `number % PACKETS` of the queue's own table.

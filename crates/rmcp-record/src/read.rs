@@ -84,6 +84,7 @@ pub fn read(bytes: &[u8]) -> Result<FlightRecord, RecordError> {
         lost: FlightLosses {
             queues: head.word(offset_of!(Head, lost_queues)),
             allocations: head.word(offset_of!(Head, lost_allocations)),
+            kernels: head.word(offset_of!(Head, lost_kernels)),
             texts: head.word(offset_of!(Head, lost_texts)),
             torn: reader.torn + torn,
         },
@@ -210,6 +211,7 @@ impl<'a> Reader<'a> {
             taken: row.long(offset_of!(QueueRow, taken)),
             ended,
             dispatches: row.long(offset_of!(QueueRow, dispatches)),
+            missed: row.long(offset_of!(QueueRow, missed)),
             latest: self.packets(number, kernels, ended, row.long(offset_of!(QueueRow, taken))),
         }
     }

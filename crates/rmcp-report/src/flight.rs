@@ -173,8 +173,12 @@ impl Page {
                 (None, Some(_)) => ", destroyed".to_owned(),
                 (None, None) => String::new(),
             };
+            let missed = match queue.missed {
+                0 => String::new(),
+                missed => format!(", {missed} not read in time"),
+            };
             self.line(&format!(
-                "Queue {}: {} kernels in {} packets, {} taken{state}",
+                "Queue {}: {} kernels in {} packets, {} taken{missed}{state}",
                 queue.row, queue.dispatches, queue.written, queue.taken
             ));
             let shown = if self.detail == Detail::Full { MORE } else { LATEST };
@@ -211,6 +215,7 @@ impl Page {
         let parts = [
             (lost.queues, "queues"),
             (lost.allocations, "allocations"),
+            (lost.kernels, "kernels and code objects"),
             (lost.texts, "names and paths"),
             (lost.torn, "rows that were torn"),
         ];

@@ -5,6 +5,7 @@
 //   dispatch N        nanoseconds for a doorbell with one packet, without and with the library
 //   allocate N        nanoseconds for an allocation and its end, without and with the library
 //   order N           48 threads on 12 queues ring N doorbells in all; the record is looked at by who started this
+//   again             shuts down and starts again
 //   load              what OnLoad returns
 #include <hsa_api_trace.h>
 
@@ -16,11 +17,13 @@
 #include <dlfcn.h>
 #include <fstream>
 #include <string>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
 namespace {
 
+using OnUnload = void (*)();
 using OnLoad = bool (*)(void *, uint64_t, uint64_t, const char *const *);
 
 HsaApiTableContainer tables;
@@ -36,7 +39,9 @@ struct Queue {
 
 hsa_status_t queue_create(hsa_agent_t, uint32_t size, hsa_queue_type32_t, void (*)(hsa_status_t, hsa_queue_t *, void *), void *,
                           uint32_t, uint32_t, hsa_queue_t **queue) {
-    auto *made = new Queue();
+    // A page of its own, which can go away.
+    void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    auto *made = new (page) Queue();
     made->queue.size = size;
     made->queue.base_address = std::aligned_alloc(64, size * 64);
     std::memset(made->queue.base_address, 0, size * 64);
@@ -62,6 +67,23 @@ hsa_status_t pool_allocate(hsa_amd_memory_pool_t, size_t size, uint32_t, void **
     return HSA_STATUS_SUCCESS;
 }
 hsa_status_t pool_free(void *) { return HSA_STATUS_SUCCESS; }
+hsa_signal_value_t signal_wait(hsa_signal_t signal, hsa_signal_condition_t, hsa_signal_value_t, uint64_t, hsa_wait_state_t) {
+    return signal_load(signal);
+}
+// A symbol's handle is the address of its kernel.
+hsa_status_t symbol_get_info(hsa_executable_symbol_t symbol, hsa_executable_symbol_info_t what, void *out) {
+    char name[16];
+    const int length = std::snprintf(name, sizeof name, "kernel%llx", static_cast<unsigned long long>(symbol.handle));
+    switch (what) {
+    case HSA_EXECUTABLE_SYMBOL_INFO_KERNEL_OBJECT: std::memcpy(out, &symbol.handle, 8); break;
+    case HSA_EXECUTABLE_SYMBOL_INFO_NAME: std::memcpy(out, name, static_cast<size_t>(length)); break;
+    default: {
+        const uint32_t number = what == HSA_EXECUTABLE_SYMBOL_INFO_NAME_LENGTH ? static_cast<uint32_t>(length) : 0;
+        std::memcpy(out, &number, 4);
+    }
+    }
+    return HSA_STATUS_SUCCESS;
+}
 hsa_status_t nothing() { return HSA_STATUS_ERROR; }
 
 /// Entries of a table, behind its version.
@@ -79,6 +101,8 @@ void make_tables() {
     tables.core.hsa_signal_store_relaxed_fn = signal_store;
     tables.core.hsa_signal_store_screlease_fn = signal_store;
     tables.core.hsa_signal_load_relaxed_fn = signal_load;
+    tables.core.hsa_executable_symbol_get_info_fn = symbol_get_info;
+    tables.core.hsa_signal_wait_scacquire_fn = signal_wait;
     tables.amd_ext.hsa_amd_memory_pool_allocate_fn = pool_allocate;
     tables.amd_ext.hsa_amd_memory_pool_free_fn = pool_free;
 }
@@ -237,12 +261,37 @@ template <class Measure> void compare(const char *what, Measure measure) {
                 resident_kib() - before);
 }
 
+/// The runtime is shut down and started again; the memory of its first queue is gone then.
+void again(OnUnload on_unload) {
+    make_tables();
+    load();
+    Queue *first = reinterpret_cast<Queue *>(make_queue());
+    ring(first, 0x1000);
+    on_unload();
+    munmap(first, 4096);
+    make_tables();
+    load();
+    Queue *second = reinterpret_cast<Queue *>(make_queue());
+    for (int i = 0; i < 3; ++i) ring(second, 0x1000);
+    // A wait looks at all queues.
+    tables.core.hsa_signal_wait_scacquire_fn(second->queue.doorbell_signal, HSA_SIGNAL_CONDITION_GTE, 0, 1, HSA_WAIT_STATE_BLOCKED);
+    std::printf("again ended\n");
+}
+
+/// The kernel that a thread starts.
+uint64_t kernel_of(unsigned thread) { return 0x1000 + 64 * thread; }
+
 /// Threads share queues; a processor takes packets as a card does, and makes their headers invalid.
 void order(uint64_t many) {
     constexpr unsigned threads = 48, queues = 12;
     make_tables();
     load();
     std::vector<Queue *> all;
+    // Which kernels there are is known before any of them is started, as in every program.
+    for (unsigned i = 0; i < threads; ++i) {
+        uint64_t object;
+        tables.core.hsa_executable_symbol_get_info_fn({kernel_of(i)}, HSA_EXECUTABLE_SYMBOL_INFO_KERNEL_OBJECT, &object);
+    }
     for (unsigned i = 0; i < queues; ++i) all.push_back(reinterpret_cast<Queue *>(make_queue()));
     std::atomic<bool> done{false};
     std::vector<std::thread> processors;
@@ -270,7 +319,7 @@ void order(uint64_t many) {
     std::vector<std::thread> users;
     for (unsigned i = 0; i < threads; ++i) {
         users.emplace_back([&, i] {
-            for (uint64_t n = 0; n < many / threads; ++n) ring(all[i % queues], 0x1000 + 64 * i);
+            for (uint64_t n = 0; n < many / threads; ++n) ring(all[i % queues], kernel_of(i));
         });
     }
     for (std::thread &user : users) user.join();
@@ -311,6 +360,8 @@ int main(int argc, char **argv) {
         compare("allocate", [&](Queue *) { return per_allocation(many); });
     } else if (what == "order") {
         order(many);
+    } else if (what == "again") {
+        again(reinterpret_cast<OnUnload>(dlsym(library, "OnUnload")));
     } else if (what == "load") {
         make_tables();
         std::printf("loaded=%d\n", load());
