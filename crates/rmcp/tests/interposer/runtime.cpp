@@ -54,9 +54,12 @@ uint64_t read_index(const hsa_queue_t *queue) { return reinterpret_cast<const Qu
 uint64_t write_index(const hsa_queue_t *queue) {
     return reinterpret_cast<const Queue *>(queue)->written.load(std::memory_order_relaxed);
 }
-// The processor takes at once what it is told of.
+// Of threads that share a queue the one with the lower number may come later: a doorbell never goes back.
 void signal_store(hsa_signal_t signal, hsa_signal_value_t value) {
-    reinterpret_cast<std::atomic<int64_t> *>(signal.handle)->store(value, std::memory_order_release);
+    auto *doorbell = reinterpret_cast<std::atomic<int64_t> *>(signal.handle);
+    int64_t told = doorbell->load(std::memory_order_relaxed);
+    while (told < value && !doorbell->compare_exchange_weak(told, value, std::memory_order_release)) {
+    }
 }
 hsa_signal_value_t signal_load(hsa_signal_t signal) {
     return reinterpret_cast<std::atomic<int64_t> *>(signal.handle)->load(std::memory_order_relaxed);
