@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const ALL: [Target; 18] = [
+pub(crate) const ALL: [Target; 19] = [
     ("kfd_properties", kfd_properties),
     ("kernel_log", kernel_log),
     ("kernel_cmdline", kernel_cmdline),
@@ -38,6 +38,7 @@ pub(crate) const ALL: [Target; 18] = [
     ("pci_files", pci_files),
     ("package_files", package_files),
     ("edits", edits),
+    ("flight_records", flight_records),
 ];
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
@@ -240,6 +241,52 @@ fn package_files(bytes: &[u8]) {
     stack::python::parse_torch_version(&text);
     stack::rocm::parse_dpkg_version(&text, "libhsa-runtime64-1");
     system::access::parse_groups(&text);
+}
+
+/// A record of a program that died, which anything may have written over: it is read as far as it makes sense, and explained.
+fn flight_records(bytes: &[u8]) {
+    use rmcp_record::layout::{MAGIC, VERSION, place};
+    // Of bytes that are few, each is put where rows of each kind begin, as a whole record would be too long to be tried often.
+    let mut file = vec![0; place::END];
+    let tables = [
+        MAGIC.len() + 4,
+        place::AGENTS,
+        place::POOLS,
+        place::QUEUES,
+        place::ARGUMENTS,
+        place::CODES,
+        place::KERNELS,
+        place::ALLOCATIONS,
+        place::EVENTS,
+        place::PACKETS,
+        place::TEXT,
+    ];
+    for at in tables {
+        let length = bytes.len().min(place::END - at);
+        file[at..at + length].copy_from_slice(&bytes[..length]);
+    }
+    file[..MAGIC.len()].copy_from_slice(&MAGIC);
+    file[MAGIC.len()..MAGIC.len() + 4].copy_from_slice(&VERSION.to_le_bytes());
+    for length in [file.len(), bytes.len().min(file.len())] {
+        let Ok(record) = rmcp_record::read(&file[..length]) else { continue };
+        let explained = rmcp_diagnose::explain_flight(&record, None);
+        assert!(explained.suspects.len() <= 8, "a page is no longer than a reader has time for");
+        for suspect in &explained.suspects {
+            assert!(!suspect.dispatch.ended, "what has ended is not suspected");
+        }
+        let text = rmcp_report::flight_text(
+            &record,
+            &explained,
+            "fuzz",
+            rmcp_report::Detail::Full,
+            rmcp_report::Palette::new(false),
+        );
+        assert!(
+            !text.chars().any(|c| c.is_control() && c != '\n'),
+            "it would order a terminal about"
+        );
+    }
+    let _ = rmcp_record::read(bytes);
 }
 
 /// Files of others, into which we write: what stands there stays, and twice is once.

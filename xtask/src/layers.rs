@@ -6,13 +6,13 @@ use serde::Deserialize;
 
 /// The rooms from the top floor down. A crate may use those on floors below its own, and no other.
 const FLOORS: [&[&str]; 8] = [
-    &["rmcp", "rmcp-sim-preload"],
+    &["rmcp", "rmcp-sim-preload", "rmcp-interposer"],
     &["rmcp-sim"],
     &["rmcp-report"],
     &["rmcp-diagnose"],
     &["rmcp-change", "rmcp-trial"],
     &["rmcp-host", "rmcp-code"],
-    &["rmcp-knowledge"],
+    &["rmcp-knowledge", "rmcp-record"],
     &["rmcp-model"],
 ];
 

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod bench_interposer;
 mod bench_scan;
 mod bench_sim;
 mod bench_trial;
@@ -78,6 +79,8 @@ enum Command {
         #[arg(long, alias = "prototype")]
         peer: Option<PathBuf>,
     },
+    /// Measure what the flight recorder costs inside a program, with and without it in turns
+    BenchInterposer,
     /// Scan public packages and compare with figures of another program; downloads them with pip and apt
     CorpusIsa {
         /// A folder with packages that need not be downloaded.
@@ -203,6 +206,7 @@ fn main() -> ExitCode {
         Command::Bench { log_mib } => bench::run(log_mib),
         Command::BenchScan { library } => bench_scan::run(library.as_deref()),
         Command::BenchSim { peer } => bench_sim::run(peer.as_deref()),
+        Command::BenchInterposer => bench_interposer::run(),
         Command::CorpusIsa { from } => corpus_isa::run(from.as_deref()),
         Command::RunSoak { runs, seed } => run_soak::run(runs, seed),
         Command::SimSoak { runs, at_once } => sim_soak::run(runs, at_once),

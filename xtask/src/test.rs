@@ -18,7 +18,9 @@ pub(crate) fn test() -> Result<()> {
     rocm::need()?;
     // PyTorch, in which the workloads are computed on the processor.
     python::need()?;
-    cargo(&["build", "--package", "rmcp", "--package", "rmcp-sim-preload", "--quiet"])?;
+    let programs = ["rmcp", "rmcp-sim-preload", "rmcp-interposer"];
+    let packages: Vec<&str> = programs.iter().flat_map(|name| ["--package", name]).collect();
+    cargo(&[&["build", "--quiet"], &packages[..]].concat())?;
     cargo(&["test", "--workspace", "--quiet"])?;
     python::test(60)
 }

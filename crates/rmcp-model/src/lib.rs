@@ -8,6 +8,7 @@ mod code;
 mod exit_code;
 mod fact;
 mod finding;
+mod flight;
 mod gfx;
 mod host;
 mod job;
@@ -27,6 +28,11 @@ pub use fact::{Fact, Origin, Provenance};
 pub use finding::{
     Advice, Confidence, Diagnosis, EvidenceItem, Explanation, Finding, GpuReport, Route,
     RouteStatus, Severity, Verdict,
+};
+pub use flight::{
+    AllocationPlace, FlightAgent, FlightAllocation, FlightArguments, FlightCode, FlightDispatch,
+    FlightEvent, FlightExplanation, FlightFault, FlightHappening, FlightKernel, FlightLosses,
+    FlightPool, FlightQueue, FlightRecord, FlightSuspect, NearAllocation,
 };
 pub use gfx::{GfxTarget, OverrideSyntaxError};
 pub use host::{

@@ -2,6 +2,7 @@
 
 mod change;
 mod clean;
+mod flight;
 mod job;
 mod json;
 mod scan;
@@ -11,6 +12,7 @@ mod trial;
 mod wrap;
 
 pub use change::{edited_text, plan_text, standing_text, undo_text};
+pub use flight::{flight_json, flight_text};
 pub use job::{job_json, job_text};
 pub use json::{diagnosis_json, explanation_json};
 pub use scan::{demangle, kernels_text, listing_text, scan_json, scan_text};

@@ -7,6 +7,7 @@
 mod as_before;
 pub mod device;
 mod entries;
+pub mod flight;
 mod inspect;
 pub mod job;
 mod places;
@@ -14,7 +15,7 @@ pub mod scan;
 mod site;
 
 pub use inspect::{InspectError, Inspection, explain, inspect, record};
-pub use places::{cache_folder, records_folder};
+pub use places::{cache_folder, interposer_here, records_folder};
 pub use rmcp_diagnose::diagnose;
 pub use rmcp_host::{Caller, Recording};
 pub use rmcp_knowledge::Knowledge;

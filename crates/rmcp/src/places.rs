@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const SYSTEM_JOURNAL: &str = "/var/lib/rmcp/journal";
 
 /// Where RMCP's library for programs that use the GPU may be.
-const INTERPOSER: &str = "librmcp_interposer.so";
+const INTERPOSER: &str = "librmcp_hsa.so";
 const INTERPOSER_FOLDER: &str = "/usr/lib/rmcp";
 
 /// Where a user's journal and plans are kept. Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
@@ -38,14 +38,20 @@ pub fn cache_folder(caller: &Caller) -> Option<PathBuf> {
 
 /// Returns where RMCP's library is: beside the program on the running machine, or where packages put it.
 pub(crate) fn interposer(disk: &RealDisk<Box<dyn CommandRunner>>, live: bool) -> Option<String> {
+    candidates(live)
+        .filter_map(|path| path.to_str().map(str::to_owned))
+        .find(|path| disk.exists(path).unwrap_or(false))
+}
+
+/// Returns where RMCP's library is on the running machine, for programs that are started from here.
+pub fn interposer_here() -> Option<PathBuf> {
+    candidates(true).find(|path| path.is_file())
+}
+
+fn candidates(live: bool) -> impl Iterator<Item = PathBuf> {
     let program = std::env::current_exe().ok().filter(|_| live);
     let folder = program.as_deref().and_then(Path::parent);
     let beside = folder.map(|folder| folder.join(INTERPOSER));
     let in_lib = folder.and_then(Path::parent).map(|top| top.join("lib/rmcp").join(INTERPOSER));
-    let candidates = [beside, in_lib, Some(Path::new(INTERPOSER_FOLDER).join(INTERPOSER))];
-    candidates
-        .into_iter()
-        .flatten()
-        .filter_map(|path| path.to_str().map(str::to_owned))
-        .find(|path| disk.exists(path).unwrap_or(false))
+    [beside, in_lib, Some(Path::new(INTERPOSER_FOLDER).join(INTERPOSER))].into_iter().flatten()
 }

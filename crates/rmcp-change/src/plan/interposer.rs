@@ -16,7 +16,7 @@ pub(super) fn plan(
 ) -> Result<Wish, PlanError> {
     let Some(library) = planner.interposer else {
         return Err(PlanError::Refused(
-            "RMCP's library librmcp_interposer.so is not installed: it is looked for beside rmcp, and in \
+            "RMCP's library librmcp_hsa.so is not installed: it is looked for beside rmcp, and in \
              ../lib/rmcp and /usr/lib/rmcp"
                 .to_owned(),
         ));

@@ -71,8 +71,8 @@ fn software_that_is_not_there_has_no_rows() {
 #[test]
 fn the_library_of_rmcp_is_tried_where_it_is() {
     let with = Present {
-        interposer: Some("/usr/lib/rmcp/librmcp_interposer.so".to_owned()),
-        policies: vec![("fine".to_owned(), ("RMCP_POLICY".to_owned(), "fine".to_owned()))],
+        interposer: Some("/usr/lib/rmcp/librmcp_hsa.so".to_owned()),
+        policies: vec![("fine".to_owned(), ("RMCP_MEMORY".to_owned(), "fine".to_owned()))],
         ..all_tools()
     };
     let rows = candidates_of("rx5600xt-override-torch", &with);

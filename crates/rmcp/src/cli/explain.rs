@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 const PROGRESS_FROM_BYTES: u64 = 64 << 20;
 
 pub(crate) fn run(arguments: &Explain, output: &Output) -> Result<ExitCode, Failure> {
+    if let Some(record) = &arguments.record {
+        return crate::cli::flight::run(arguments, record, output);
+    }
     let host = host(arguments)?;
     let log = open_log(arguments.file.as_ref())?;
     let (_, explanation) = explain(log.reader, log.size, &log.name, host.as_ref())

@@ -4,6 +4,7 @@ use crate::cli::Failure;
 use crate::cli::args::{Format, Run};
 use crate::cli::change::now;
 use crate::cli::output::Output;
+use crate::cli::recorded::Recorder;
 use crate::cli::records::{fault_kind, open_records, records_folder};
 use crate::cli::sim::on_card;
 use crate::cli::simulated_machine::read_machine;
@@ -43,7 +44,11 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<u8, Failure> {
             route: ladder.route().clone(),
             checkpoint: before.as_ref().map(|found| found.path.display().to_string()),
         })?;
-        let (attended, end) = job.attempt(&ladder, before.as_ref())?;
+        let recorder = Recorder::of(arguments, &caller, id, ladder.attempt())?;
+        let (attended, end) = job.attempt(&ladder, before.as_ref(), recorder.as_ref())?;
+        if let Some(recorder) = &recorder {
+            recorder.tell(&end, &attended.output.bytes, output);
+        }
         let code = code(attended.status);
         say(&JobEvent::Ended {
             attempt: ladder.attempt(),
@@ -162,8 +167,12 @@ impl<'a> Job<'a> {
         &self,
         ladder: &Ladder,
         from: Option<&Checkpoint>,
+        recorder: Option<&Recorder>,
     ) -> Result<(Attended, Ending), Failure> {
-        let invocation = self.invocation(ladder, from)?;
+        let mut invocation = self.invocation(ladder, from)?;
+        if let Some(recorder) = recorder {
+            recorder.set(&mut invocation);
+        }
         // Of a simulated card the kernel knows nothing.
         let mut log = match &self.arguments.simulate {
             Some(_) => Fact::Absent,

@@ -143,6 +143,9 @@ pub(crate) struct Explain {
     /// The log; standard input for `-` or where none is named.
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Explain this flight record, and take the address of the fault from the log where one is named.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "no_host"])]
+    pub(crate) record: Option<PathBuf>,
     /// Take the machine to be this folder instead of the running one.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["no_host", "card"])]
     pub(crate) root: Option<PathBuf>,

@@ -27,6 +27,13 @@ pub(crate) struct Run {
     /// Never go on without the GPU.
     #[arg(long)]
     pub(crate) no_cpu: bool,
+    /// Record what the job does with the GPU, and say after a fault which kernel it was.
+    #[arg(long)]
+    pub(crate) record: bool,
+    /// Have nothing mapped behind allocations and where memory was freed, so that a kernel that goes too far is caught at once;
+    /// takes more memory and time.
+    #[arg(long, requires = "record")]
+    pub(crate) guard: bool,
     /// Use a simulated card, such as rx5600xt, instead of the machine's own.
     #[arg(long, value_name = "CARD")]
     pub(crate) simulate: Option<String>,

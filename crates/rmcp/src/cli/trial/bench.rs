@@ -41,7 +41,7 @@ impl Bench {
         let (tests, programs, software) = work(asked, caller, device.gfx.as_deref())?;
         let mut tools: Vec<Tool> = tests.iter().map(|test| test.tool).collect();
         tools.dedup();
-        let present = Present { tools, interposer: None, policies: Vec::new() };
+        let present = Present { tools, interposer: interposer(), policies: policies() };
         let mut candidates = candidates(&facts, &diagnosis, Knowledge::embedded(), &present);
         if !asked.candidate.is_empty() {
             keep_named(&mut candidates, &asked.candidate)?;
@@ -77,6 +77,25 @@ impl Bench {
             inject: asked.inject.clone(),
         })
     }
+}
+
+/// RMCP's library, where it is and the runtime can be told of it: it separates paths by blanks.
+fn interposer() -> Option<String> {
+    let path = rmcp::interposer_here()?.into_os_string().into_string().ok()?;
+    Some(path).filter(|path| !path.contains(char::is_whitespace))
+}
+
+/// What can be tried with that library, in plain words.
+fn policies() -> Vec<(String, (String, String))> {
+    let memory = [
+        ("host memory coarse-grained where nothing needs it otherwise", "coarse"),
+        ("all memory fine-grained where the card can have it so", "fine"),
+        ("host memory as the runtime lists it first", "system-default"),
+    ];
+    let row = |(title, value): (&str, &str)| {
+        (title.to_owned(), ("RMCP_MEMORY".to_owned(), value.to_owned()))
+    };
+    memory.into_iter().map(row).collect()
 }
 
 /// Tests, what runs them, and what has to be made for that.
