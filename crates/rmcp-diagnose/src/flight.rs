@@ -226,3 +226,74 @@ fn redirected(events: &[FlightEvent]) -> Vec<(String, u64)> {
     }
     counts.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp_model::FlightLosses;
+
+    fn allocation(base: u64, bytes: u64, freed: Option<u64>) -> FlightAllocation {
+        let (pool, asked, marks) = (None, None, Vec::new());
+        FlightAllocation { base, bytes, time: base, freed, pool, asked, marks }
+    }
+
+    fn record(allocations: Vec<FlightAllocation>) -> FlightRecord {
+        FlightRecord {
+            pid: 1,
+            forked_from: None,
+            program: String::new(),
+            started: 0,
+            seen: 0,
+            ended: false,
+            memory: "observe".to_owned(),
+            guard: false,
+            simulated: false,
+            gfx_override: None,
+            runtime: String::new(),
+            agents: Vec::new(),
+            pools: Vec::new(),
+            codes: Vec::new(),
+            kernels: Vec::new(),
+            queues: Vec::new(),
+            allocations,
+            events: Vec::new(),
+            lost: FlightLosses::default(),
+        }
+    }
+
+    #[test]
+    fn the_nearest_allocation_is_the_one_that_a_kernel_meant() {
+        let record = record(vec![
+            allocation(0x10_0000, 0x1000, None),
+            allocation(0x20_0000, 0x3000, Some(9)),
+            allocation(0x20_1000, 0x1000, None),
+            allocation(0x90_0000, 0x1000, None),
+        ]);
+        use AllocationPlace::{Before, Behind, Inside};
+        for (address, expected) in [
+            (0x10_0000, Some((0x10_0000, Inside, 0))),
+            (0x10_0fff, Some((0x10_0000, Inside, 0xfff))),
+            // The first byte behind it.
+            (0x10_1000, Some((0x10_0000, Behind, 0))),
+            // Where something new lies in what was freed, the new one counts; else what was freed.
+            (0x20_1800, Some((0x20_1000, Inside, 0x800))),
+            (0x20_2800, Some((0x20_0000, Inside, 0x2800))),
+            // Behind one is likelier than before another, as long as it is no farther.
+            (0x20_3800, Some((0x20_0000, Behind, 0x800))),
+            (0x8f_ff00, Some((0x90_0000, Before, 0x100))),
+            (0x7fff_0000_0000, None),
+        ] {
+            let found = explain_flight(&record, Some(address)).nearest;
+            let found = found.map(|near| (near.allocation.base, near.place, near.distance));
+            assert_eq!(found, expected, "{address:#x}");
+        }
+    }
+
+    #[test]
+    fn without_a_word_of_a_fault_there_is_none() {
+        let explained = explain_flight(&record(Vec::new()), None);
+        assert_eq!((explained.fault, explained.nearest), (None, None));
+        let fault = explain_flight(&record(Vec::new()), Some(64)).fault.map(|fault| fault.from);
+        assert_eq!(fault.as_deref(), Some("log"));
+    }
+}
