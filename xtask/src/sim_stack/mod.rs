@@ -6,6 +6,7 @@
 
 mod miopen;
 mod onnxruntime;
+mod recorder;
 mod rocblas;
 mod system;
 mod table;
@@ -227,6 +228,7 @@ pub(crate) fn run(suite: &str, only: Option<&str>) -> Result<()> {
     println!("## Debian {}\n\n{versions}", suite.name);
     rocminfo(&system, &mut report)?;
     hip(&system, &mut report)?;
+    recorder::run(&system, &mut report)?;
     if suite.libraries {
         rocblas::run(&system, &mut report)?;
         miopen::run(&system, &mut report)?;

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The simulator's library, which stays beside the program.
-const LIBRARY: &str = "librmcp_sim_preload.so";
+/// The libraries of the simulator and of the flight recorder, which stay beside the program.
+const LIBRARIES: [&str; 2] = ["librmcp_sim_preload.so", "librmcp_hsa.so"];
 
 /// Where both lie in the system.
 pub(super) const PROGRAMS: &str = "opt/rmcp";
@@ -81,7 +81,9 @@ impl System {
     pub(super) fn of(suite: &'static Suite) -> Result<Self> {
         let id = Command::new("id").arg("-u").output()?;
         ensure!(id.stdout == b"0\n", "needs root: it makes a system with files of several owners");
-        cargo(&["build", "--release", "--quiet", "-p", "rmcp", "-p", "rmcp-sim-preload"])?;
+        let parts = ["rmcp", "rmcp-sim-preload", "rmcp-interposer"];
+        let parts = parts.iter().flat_map(|name| ["--package", name]);
+        cargo(&["build", "--release", "--quiet"].into_iter().chain(parts).collect::<Vec<_>>())?;
         let folder = top().join("target/sim-stack");
         let root = folder.join(suite.name);
         if !root.join("usr/bin").exists() {
@@ -91,7 +93,8 @@ impl System {
         }
         let programs = root.join(PROGRAMS);
         fs::create_dir_all(&programs)?;
-        for program in [release_binary(), release_binary().with_file_name(LIBRARY)] {
+        let libraries = LIBRARIES.map(|name| release_binary().with_file_name(name));
+        for program in [release_binary()].into_iter().chain(libraries) {
             let name = program.file_name().context("a program has a name")?;
             let (new, place) = (programs.join("new"), programs.join(name));
             // The one that is there may be running.

@@ -100,6 +100,8 @@ fn search(system: &System, case: &Case) -> Result<()> {
 
 fn rmcp(system: &System, case: &Case, arguments: &[&str]) -> Result<Said> {
     let mut variables = miopen::packaging(system);
+    // As on a machine on which nothing was ever computed: nothing is there.
+    variables.push(("MIOPEN_USER_DB_PATH", "/root/no-databases".to_owned()));
     let own = case.variables.iter().copied().flatten();
     variables.extend(own.map(|&(name, value)| (name, value.to_owned())));
     let rmcp = format!("/{PROGRAMS}/rmcp");

@@ -22,7 +22,8 @@ pub fn solver_families(knowledge: &Knowledge) -> Vec<Solver> {
         .map(|family| {
             let off = knobs_of(family);
             let others = families.iter().filter(|other| other.id != family.id);
-            let others: Vec<Knob> = others.flat_map(|other| knobs_of(other)).collect();
+            let others: Vec<Knob> =
+                others.flat_map(|other| knobs_of(other)).chain([found_anew()]).collect();
             let name = family.id.trim_end_matches("-off");
             let variable = family.set.keys().next().map_or("", String::as_str);
             let solvers = knowledge.solver.iter().filter(|row| row.family == variable);
@@ -40,10 +41,17 @@ pub fn solver_families(knowledge: &Knowledge) -> Vec<Solver> {
         .collect()
 }
 
+/// Makes MIOpen look for solvers: what stands in its database is taken whoever is asked for.
+///
+/// Source: MIOpen documentation, Find database; seen with MIOpen 3.4.
+fn found_anew() -> Knob {
+    Knob::Set { name: "MIOPEN_DEBUG_DISABLE_FIND_DB".to_owned(), value: "1".to_owned() }
+}
+
 fn single(row: &SolverRow, switch: impl Fn(&str) -> Knob) -> Solver {
     let alone = |name: &String| {
         let mut knobs = vec![Knob::Set { name: ONLY_SOLVER.to_owned(), value: name.clone() }];
-        knobs.extend(ALWAYS_FOUND.iter().map(|family| switch(family)));
+        knobs.extend(ALWAYS_FOUND.iter().map(|family| switch(family)).chain([found_anew()]));
         tried_here(
             &format!("{name}-alone"),
             &format!("{name} alone"),
