@@ -1,18 +1,55 @@
 //! The routes on which a job can be run, and what decides how it runs.
 
 use rmcp_knowledge::Knowledge;
-use rmcp_model::{Diagnosis, HostFacts, JobRoute, Knob, Wish};
+use rmcp_model::{
+    Candidate, Diagnosis, HostFacts, JobRoute, Knob, TrialMatrix, TrialVerdict, Wish,
+};
 
-/// Returns the routes of a job on this machine, best first: with what `doctor` advises for the environment where it
-/// advises something, else as it is; then the processor.
-pub fn routes(facts: &HostFacts, diagnosis: &Diagnosis, knowledge: &Knowledge) -> Vec<JobRoute> {
-    let mut routes = vec![advised(facts, diagnosis, knowledge)];
+/// Returns the routes of a job on this machine, best first: what `try` measured to be enough on this card, where it was
+/// tried; with what `doctor` advises for the environment where it advises something, else as it is; then the processor.
+pub fn routes(
+    facts: &HostFacts,
+    diagnosis: &Diagnosis,
+    knowledge: &Knowledge,
+    tried: Option<&TrialMatrix>,
+    simulated: bool,
+) -> Vec<JobRoute> {
+    let gfx = diagnosis.gpus.first().and_then(|gpu| gpu.gfx).map(|gfx| gfx.to_string());
+    let of_this_card = |matrix: &&TrialMatrix| {
+        matrix.device.simulated == simulated && gfx.is_some() && matrix.device.gfx == gfx
+    };
+    let mut routes: Vec<JobRoute> =
+        tried.filter(of_this_card).and_then(measured).into_iter().collect();
+    let advised = advised(facts, diagnosis, knowledge);
+    if routes.iter().all(|route| route.knobs != advised.knobs) {
+        routes.push(advised);
+    }
     routes.push(JobRoute {
         id: "cpu".to_owned(),
         title: "without the GPU".to_owned(),
         knobs: vec![Knob::Processor],
     });
     routes
+}
+
+/// What was found to be enough, where all of it is variables of a process: a job's PyTorch cannot be told more.
+fn measured(matrix: &TrialMatrix) -> Option<JobRoute> {
+    let is_variable = |knob: &Knob| matches!(knob, Knob::Set { .. } | Knob::Unset { .. });
+    let knobs: Vec<Knob> = matrix.minimal.iter().flat_map(|one| one.knobs.clone()).collect();
+    let usable = matrix.verdict == TrialVerdict::Fixed && !knobs.is_empty();
+    (usable && knobs.iter().all(is_variable)).then(|| {
+        let join = |part: fn(&Candidate) -> &str, between| {
+            matrix.minimal.iter().map(part).collect::<Vec<_>>().join(between)
+        };
+        JobRoute {
+            id: join(|one| &one.id, "+"),
+            title: format!(
+                "with what rmcp try found to be enough: {}",
+                join(|one| &one.title, "; ")
+            ),
+            knobs,
+        }
+    })
 }
 
 fn advised(facts: &HostFacts, diagnosis: &Diagnosis, knowledge: &Knowledge) -> JobRoute {

@@ -113,6 +113,23 @@ fn what_worked_is_where_the_next_day_begins() {
     assert!(text(&output.stderr).contains("there are: as-is, cpu"), "{}", text(&output.stderr));
 }
 
+/// What `rmcp try` has measured comes before what `doctor` would have advised.
+#[test]
+fn what_was_tried_is_the_first_route() {
+    let user = User::new();
+    let needs = "[ \"$HSA_ENABLE_SDMA\" = 0 ]";
+    let options = ["try", "--simulate", "rx5600xt", "--candidate", "sdma-off", "--repeats", "1"];
+    let tried = user.rmcp(&[&options[..], &["--", "sh", "-c", needs]].concat()).output().unwrap();
+    assert_eq!(tried.status.code(), Some(1), "{}", text(&tried.stdout));
+    let simulated = sh(&user, &["--simulate", "rx5600xt"], needs);
+    assert_eq!(simulated.status.code(), Some(0), "{}", text(&simulated.stderr));
+    let said = text(&simulated.stderr);
+    assert!(said.contains("what rmcp try found to be enough: copies without"), "{said}");
+    // Of another card, and of a real one, it says nothing.
+    assert_eq!(sh(&user, &["--simulate", "rx6700xt"], needs).status.code(), Some(1));
+    assert_eq!(sh(&user, &[], needs).status.code(), Some(1));
+}
+
 #[test]
 fn nothing_else_is_worth_another_start() {
     for script in [

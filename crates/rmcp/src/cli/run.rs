@@ -17,6 +17,7 @@ use rmcp_trial::isolation::Invocation;
 use rmcp_trial::job::{
     Attended, Checkpoint, JobRecords, Ladder, Next, Status, attend, ending, latest_checkpoint,
 };
+use rmcp_trial::store::Store;
 use std::path::PathBuf;
 
 /// How many jobs `--status` shows.
@@ -128,7 +129,11 @@ impl<'a> Job<'a> {
             None => own_checkpoints(caller, &command)?,
         };
         let (facts, diagnosis) = read_machine(arguments.simulate.as_deref(), caller)?;
-        let mut routes = routes(&facts, &diagnosis, Knowledge::embedded());
+        let tried = Store::new(open_records(caller)?).session(None);
+        let tried = tried.map_err(Failure::could_not_check)?.and_then(|session| session.matrix);
+        let simulated = arguments.simulate.is_some();
+        let mut routes =
+            routes(&facts, &diagnosis, Knowledge::embedded(), tried.as_ref(), simulated);
         if arguments.no_cpu {
             routes.retain(|route| route.id != "cpu");
         }
