@@ -14,6 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -290,15 +291,30 @@ fn combinations_of_faults() {
         TestRng::from_seed(RngAlgorithm::ChaCha, b"rmcp device and made-up torches!"),
     );
     let some = subsequence(FAULTS.to_vec(), 0..4);
-    for number in 0..count.unwrap_or(40) {
-        let faults = some.new_tree(&mut runner).unwrap().current();
-        let words: Vec<&str> = faults.iter().map(|(word, _)| *word).collect();
-        let words = words.join(" ");
-        let (answer, _) = Asked::new().answer(&words, &["--timeout", timeout(&words)]);
-        let expected = if faults.is_empty() { "cuda" } else { "cpu" };
-        assert_eq!(text(&answer, "device"), expected, "{number}: {words}: {answer:#}");
-        let reason = text(&answer, "reason");
-        let said = faults.iter().any(|(_, said)| reason.contains(said));
-        assert!(said || faults.is_empty(), "{number}: {words}: {answer:#}");
-    }
+    let mut next = || some.new_tree(&mut runner).unwrap().current();
+    let combinations: Vec<_> = (0..count.unwrap_or(40)).map(|_| next()).collect();
+    // Most of their time they wait.
+    let (at_once, next) =
+        (std::thread::available_parallelism().unwrap().get(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(faults) = combinations.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    expect_the_processor(faults);
+                }
+            });
+        }
+    });
+}
+
+/// Expects the processor for the reason of one of the faults; the card where there is none.
+fn expect_the_processor(faults: &[(&str, &str)]) {
+    let words: Vec<&str> = faults.iter().map(|(word, _)| *word).collect();
+    let words = words.join(" ");
+    let (answer, _) = Asked::new().answer(&words, &["--timeout", timeout(&words)]);
+    let expected = if faults.is_empty() { "cuda" } else { "cpu" };
+    assert_eq!(text(&answer, "device"), expected, "{words}: {answer:#}");
+    let reason = text(&answer, "reason");
+    let said = faults.iter().any(|(_, said)| reason.contains(said));
+    assert!(said || faults.is_empty(), "{words}: {answer:#}");
 }
