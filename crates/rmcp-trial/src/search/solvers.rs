@@ -26,7 +26,7 @@ pub struct Solver {
 /// What was found out about solvers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bisection {
-    /// Every set of switches that was tried.
+    /// Every set of switches that was tried, but for solvers that are not offered.
     pub rows: Vec<Row>,
     /// What has to be switched off so that everything passes, and no less of it; empty where none of it helps.
     pub guilty: Vec<Candidate>,
@@ -57,7 +57,7 @@ pub fn bisect_solvers(
             .map(|test| cell(test, search.asker.known(&knobs, test), "another test had failed"));
         Row { candidate: candidate.clone(), cells: cells.collect() }
     });
-    Bisection { rows: rows.collect(), guilty, over }
+    Bisection { rows: rows.filter(is_offered).collect(), guilty, over }
 }
 
 /// Runs the tests of MIOpen's own driver with each family and each solver alone, whatever becomes of the machine as it is:
@@ -86,8 +86,12 @@ pub fn run_each_solver(families: &[Solver], tests: &[Test], runner: &mut dyn Run
         });
         Row { candidate: candidate.clone(), cells: cells.collect() }
     };
-    let ran = |row: &Row| row.cells.iter().any(|cell| cell.n > 0);
-    alone.into_iter().map(row).filter(ran).collect()
+    alone.into_iter().map(row).filter(is_offered).collect()
+}
+
+/// Whether anything was run: MIOpen offers few of its solvers for one convolution on one card.
+fn is_offered(row: &Row) -> bool {
+    row.cells.iter().any(|cell| cell.n > 0)
 }
 
 struct SolverSearch<'a> {
