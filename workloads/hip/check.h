@@ -188,10 +188,13 @@ template <class T> class Buffer {
   public:
     explicit Buffer(size_t count) : count(count) {
         HIP_CHECK(hipMalloc(&memory, bytes() + guard));
-        const std::vector<uint8_t> pattern(bytes() + guard, 0xa5);
-        HIP_CHECK(hipMemcpy(memory, pattern.data(), pattern.size(), hipMemcpyHostToDevice));
+        fill_from(0);
     }
-    explicit Buffer(const std::vector<T> &values) : Buffer(values.size()) { upload(values); }
+    explicit Buffer(const std::vector<T> &values) : count(values.size()) {
+        HIP_CHECK(hipMalloc(&memory, bytes() + guard));
+        upload(values);
+        fill_from(bytes());
+    }
     Buffer(const Buffer &) = delete;
     Buffer &operator=(const Buffer &) = delete;
     ~Buffer() { (void)hipFree(memory); }
@@ -220,6 +223,12 @@ template <class T> class Buffer {
     size_t bytes() const { return count * sizeof(T); }
 
   private:
+    /// Fills what lies behind so many bytes, and the guard bytes, with 0xa5.
+    void fill_from(size_t first) {
+        const std::vector<uint8_t> pattern(bytes() + guard - first, 0xa5);
+        HIP_CHECK(hipMemcpy(static_cast<char *>(memory) + first, pattern.data(), pattern.size(), hipMemcpyHostToDevice));
+    }
+
     static constexpr size_t guard = 64;
     size_t count;
     void *memory = nullptr;
