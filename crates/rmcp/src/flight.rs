@@ -189,4 +189,21 @@ mod tests {
             assert_eq!((read, found), (expected, expected), "{path}");
         }
     }
+
+    /// What the kernel says of a fault reaches a record too, where the program's own output says nothing of the address.
+    #[test]
+    fn the_address_of_a_fault_is_found_in_the_kernels_log() {
+        let kernel = "amdgpu 0000:0b:00.0: amdgpu: [gfxhub] page fault (src_id:0 ring:24 vmid:8 pasid:32771, for process python pid 4711 thread python pid 4711)\n\
+             amdgpu 0000:0b:00.0: amdgpu:   in page starting at address 0x00007f12a4c00000 from client 0x1b (UTCL2)\n";
+        let runtime = "Memory access fault by GPU node-2 on address (nil). Reason: unknown\n";
+        for (log, expected) in [
+            (kernel.to_owned(), Some(0x7f12_a4c0_0000)),
+            (format!("{runtime}{kernel}"), Some(0x7f12_a4c0_0000)),
+            (runtime.to_owned(), None),
+        ] {
+            let size = Some(log.len() as u64);
+            let (facts, _) = crate::explain(log.as_bytes(), size, "a test", None).unwrap();
+            assert_eq!(fault_address(&facts), expected, "{log}");
+        }
+    }
 }
