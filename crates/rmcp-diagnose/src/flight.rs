@@ -103,6 +103,8 @@ fn fault(record: &FlightRecord, log: Option<u64>) -> Option<FlightFault> {
         FlightHappening::QueueError { queue } => Some((queue, event.status, event.time)),
         _ => None,
     });
+    // The runtime says of a stopped queue alone which it was, not of which card.
+    let stopped = queue.and_then(|(row, ..)| record.queues.iter().find(|queue| queue.row == row));
     let seen = memory.is_some() || queue.is_some();
     if log.is_none() && !seen {
         return None;
@@ -114,7 +116,10 @@ fn fault(record: &FlightRecord, log: Option<u64>) -> Option<FlightFault> {
         from: from.to_owned(),
         log,
         seen,
-        agent: memory.and_then(|(_, agent, _)| agent),
+        agent: match memory {
+            Some((_, agent, _)) => agent,
+            None => stopped.and_then(|queue| queue.agent),
+        },
         queue: queue.map(|(queue, ..)| queue),
         status: queue.map(|(_, status, _)| status),
         time: memory.map(|(.., time)| time).or(queue.map(|(.., time)| time)),
@@ -455,6 +460,8 @@ mod tests {
         let explained = explain_flight(&record, None);
         assert_eq!(explained.fault.and_then(|fault| fault.agent), Some(2));
         assert_eq!(explained.not_ended, 2);
+        record.events = vec![queue_error(0, 7)];
+        assert_eq!(order(&record), [(0, 5, 10), (2, 5, 6)], "the stopped queue is one of its card");
         // A card of which the record knows nothing excludes none.
         record.events = vec![memory_fault(0x1000_0000, None, 7)];
         assert_eq!(order(&record).len(), 3);

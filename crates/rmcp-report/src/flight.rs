@@ -97,7 +97,7 @@ impl Page {
 
     fn fault(&mut self, record: &FlightRecord, explanation: &FlightExplanation) {
         let text = match (&explanation.fault, record.ended) {
-            (Some(fault), _) => format!("{} {}", self.palette.bad("✗"), fault_text(fault)),
+            (Some(fault), _) => format!("{} {}", self.palette.bad("✗"), fault_text(record, fault)),
             (None, true) => format!("{} the program came to its own end, and no fault was seen", self.palette.good("✓")),
             (None, false) if explanation.suspects.is_empty() => {
                 "· no fault was seen; the program was ended by something else, or still runs".to_owned()
@@ -243,10 +243,11 @@ impl Page {
     }
 }
 
-fn fault_text(fault: &FlightFault) -> String {
+fn fault_text(record: &FlightRecord, fault: &FlightFault) -> String {
+    let card = which_card(record, fault.agent);
     let mut text = match fault.address {
-        Some(address) => format!("the card met an address that it may not use: {address:#x}"),
-        None => "the runtime stopped a queue".to_owned(),
+        Some(address) => format!("{card} met an address that it may not use: {address:#x}"),
+        None => format!("the runtime stopped a queue of {card}"),
     };
     match (fault.address, fault.log) {
         (Some(address), Some(log)) if address != log => {
@@ -262,6 +263,15 @@ fn fault_text(fault: &FlightFault) -> String {
         let _ = write!(text, ", {} after the beginning", seconds(time));
     }
     text
+}
+
+/// The card that met a fault; with its number where there are several.
+fn which_card(record: &FlightRecord, agent: Option<usize>) -> String {
+    let several = record.agents.iter().filter(|agent| agent.gpu).count() > 1;
+    match agent.and_then(|row| Some((row, record.agents.get(row)?))) {
+        Some((row, agent)) if several => format!("agent {row}, {},", one_line(&agent.name)),
+        _ => "the card".to_owned(),
+    }
 }
 
 fn near_text(record: &FlightRecord, near: &NearAllocation) -> String {
@@ -481,6 +491,26 @@ mod tests {
             assert!(page.contains(words), "no {words} in {page}");
             assert_eq!(page.contains(other), another, "{page}");
         }
+    }
+
+    #[test]
+    fn of_several_cards_the_one_that_met_the_fault_is_named() {
+        let fault = FlightFault {
+            address: Some(0x1000),
+            from: "record".to_owned(),
+            log: None,
+            seen: true,
+            agent: Some(1),
+            queue: None,
+            status: None,
+            time: None,
+        };
+        let mut record = record("gfx1010");
+        assert!(fault_text(&record, &fault).starts_with("the card met an address"));
+        record.agents.push(FlightAgent { name: "gfx1030".to_owned(), ..record.agents[0].clone() });
+        assert!(fault_text(&record, &fault).starts_with("agent 1, gfx1030, met an address"));
+        let unknown = FlightFault { agent: None, ..fault };
+        assert!(fault_text(&record, &unknown).starts_with("the card met an address"));
     }
 
     #[test]
