@@ -122,8 +122,8 @@ impl Page {
         let shown = if self.detail == Detail::Full { usize::MAX } else { LIKELIEST };
         let mut shown = explanation.suspects.iter().take(shown);
         self.line("");
-        if all > 1 && (first.why.is_empty() || as_likely) {
-            // Which stands first says nothing.
+        if as_likely {
+            // Which stands first says nothing. Of those without a reason none weighs more.
             self.line(&format!("One of {all} whose end was not seen:"));
         } else if first.why.is_empty() {
             self.line("The only one whose end was not seen:");
