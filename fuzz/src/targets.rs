@@ -269,24 +269,34 @@ fn flight_records(bytes: &[u8]) {
     file[MAGIC.len()..MAGIC.len() + 4].copy_from_slice(&VERSION.to_le_bytes());
     for length in [file.len(), bytes.len().min(file.len())] {
         let Ok(record) = rmcp_record::read(&file[..length]) else { continue };
-        let explained = rmcp_diagnose::explain_flight(&record, None);
-        assert!(explained.suspects.len() <= 8, "a page is no longer than a reader has time for");
-        for suspect in &explained.suspects {
-            assert!(!suspect.dispatch.ended, "what has ended is not suspected");
+        // A log's address is a stranger's word too; here the first allocation's or the bytes' own.
+        let word = bytes.first_chunk().map(|word| u64::from_le_bytes(*word));
+        let base = record.allocations.first().map(|allocation| allocation.base);
+        for address in [None, word, base] {
+            explain_flight_record(&record, address);
         }
-        let text = rmcp_report::flight_text(
-            &record,
-            &explained,
-            "fuzz",
-            rmcp_report::Detail::Full,
-            rmcp_report::Palette::new(false),
-        );
-        assert!(
-            !text.chars().any(|c| c.is_control() && c != '\n'),
-            "it would order a terminal about"
-        );
     }
     let _ = rmcp_record::read(bytes);
+}
+
+fn explain_flight_record(record: &rmcp_model::FlightRecord, address: Option<u64>) {
+    let mut explained = rmcp_diagnose::explain_flight(record, address);
+    assert!(explained.suspects.len() <= 8, "a page is no longer than a reader has time for");
+    assert!(explained.suspects.len() <= explained.not_ended, "the suspects are among those");
+    for suspect in &explained.suspects {
+        assert!(!suspect.dispatch.ended, "what has ended is not suspected");
+    }
+    let weights = explained.suspects.iter().map(|suspect| suspect.weight);
+    assert!(weights.is_sorted_by(|one, next| one >= next), "the likeliest comes first");
+    rmcp::flight::judge_suspects(record, &mut explained, None, Knowledge::embedded());
+    let text = rmcp_report::flight_text(
+        record,
+        &explained,
+        "fuzz",
+        rmcp_report::Detail::Full,
+        rmcp_report::Palette::new(false),
+    );
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "it would order a terminal about");
 }
 
 /// Files of others, into which we write: what stands there stays, and twice is once.

@@ -19,4 +19,4 @@ mod switches;
 pub use advice::wishes;
 pub use diagnose::diagnose;
 pub use explain::{LogContext, explain};
-pub use flight::explain_flight;
+pub use flight::{explain_flight, flight_rank};

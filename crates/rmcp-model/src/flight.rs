@@ -317,13 +317,15 @@ pub struct FlightLosses {
 pub struct FlightExplanation {
     /// What stopped it, as far as the record or a log says.
     pub fault: Option<FlightFault>,
-    /// Kernels whose end was not seen, the likeliest first.
+    /// Kernels whose end was not seen, the likeliest first; no more than a reader has time for.
     pub suspects: Vec<FlightSuspect>,
+    /// How many there are in all of which the end was not seen, on the card that met the fault.
+    pub not_ended: usize,
     /// The allocation nearest to the address of the fault.
     pub nearest: Option<NearAllocation>,
     /// Memory that was freed a second time, by address.
     pub freed_twice: Vec<u64>,
-    /// How many allocations were redirected, or left alone and why.
+    /// How many allocations among the record's events were redirected, or left alone and why.
     pub redirected: Vec<(String, u64)>,
 }
 
@@ -334,6 +336,12 @@ pub struct FlightFault {
     pub address: Option<u64>,
     /// Who says so: `record` or `log`.
     pub from: String,
+    /// What a log says of the address, which may be that of another process.
+    pub log: Option<u64>,
+    /// Whether the record's own events hold a fault. Otherwise all there is is the log's word.
+    pub seen: bool,
+    /// The row of the agent that met it.
+    pub agent: Option<usize>,
     /// The queue that the runtime stopped.
     pub queue: Option<usize>,
     /// What the runtime said of that queue.
@@ -351,6 +359,8 @@ pub struct FlightSuspect {
     pub dispatch: FlightDispatch,
     /// Its name.
     pub name: Option<String>,
+    /// How much speaks for it; it means something only beside that of others.
+    pub weight: u32,
     /// What speaks for it.
     pub why: Vec<String>,
     /// Arguments that are addresses, with the allocation they point into.

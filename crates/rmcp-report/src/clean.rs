@@ -12,6 +12,14 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns a text as [`clean`] does, on one line: a name that brings lines of its own would speak for us.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    match clean(text) {
+        text if text.contains('\n') => Cow::Owned(text.replace('\n', "\u{fffd}")),
+        text => text,
+    }
+}
+
 /// Control characters but the newline, and the marks that turn the direction of text.
 fn is_hidden(character: char) -> bool {
     character != '\n' && character.is_control()
@@ -26,5 +34,7 @@ mod tests {
     fn strangers_do_not_write_on_the_terminal() {
         assert_eq!(clean("a\u{1b}[2Jb\rc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
         assert!(matches!(clean("plain\ntext"), Cow::Borrowed(_)));
+        assert_eq!(one_line("a\u{1b}[2J\nb"), "a\u{fffd}[2J\u{fffd}b");
+        assert!(matches!(one_line("plain text"), Cow::Borrowed(_)));
     }
 }

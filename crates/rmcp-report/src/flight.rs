@@ -1,6 +1,6 @@
 //! Flight records: what a program did with the GPU, and which kernel may be to blame.
 
-use crate::clean::clean;
+use crate::clean::one_line;
 use crate::scan::demangle;
 use crate::style::Palette;
 use crate::text::Detail;
@@ -17,6 +17,9 @@ const SHORT_NAME: usize = 100;
 /// Dispatches of each queue that are shown, and with [`Detail::Full`]. JSON has all.
 const LATEST: usize = 5;
 const MORE: usize = 64;
+
+/// Suspects that are shown without [`Detail::Full`].
+const LIKELIEST: usize = 4;
 
 /// Returns a record and what it tells as `rmcp.flight/1`.
 pub fn flight_json(record: &FlightRecord, explanation: &FlightExplanation, source: &str) -> Value {
@@ -67,23 +70,24 @@ impl Page {
     fn head(&mut self, record: &FlightRecord, source: &str) {
         let cards = record.agents.iter().filter(|agent| agent.gpu).map(|agent| agent.name.as_str());
         let cards = cards.collect::<Vec<_>>().join(", ");
-        let title = format!("flight record of {} (process {})", clean(&record.program), record.pid);
+        let title =
+            format!("flight record of {} (process {})", one_line(&record.program), record.pid);
         let title = self.palette.bold(&title);
         self.line(&title);
         let overridden = record.gfx_override.as_ref();
         let overridden = overridden.map_or_else(String::new, |value| {
-            format!(", HSA_OVERRIDE_GFX_VERSION={}", clean(value))
+            format!(", HSA_OVERRIDE_GFX_VERSION={}", one_line(value))
         });
         let cards = if cards.is_empty() {
             "no card was seen".to_owned()
         } else {
-            clean(&cards).into_owned()
+            one_line(&cards).into_owned()
         };
         let cards = if record.simulated { format!("{cards} (simulated)") } else { cards };
         let guard = if record.guard { ", allocations guarded" } else { "" };
         let about = format!(
             "  {}: {cards}{overridden}, memory {}{guard}, {} long",
-            clean(source),
+            one_line(source),
             record.memory,
             seconds(record.seen)
         );
@@ -93,7 +97,7 @@ impl Page {
 
     fn fault(&mut self, record: &FlightRecord, explanation: &FlightExplanation) {
         let text = match (&explanation.fault, record.ended) {
-            (Some(fault), _) => format!("{} {}", self.palette.bad("✗"), fault_text(fault)),
+            (Some(fault), _) => format!("{} {}", self.palette.bad("✗"), fault_text(record, fault)),
             (None, true) => format!("{} the program came to its own end, and no fault was seen", self.palette.good("✓")),
             (None, false) if explanation.suspects.is_empty() => {
                 "· no fault was seen; the program was ended by something else, or still runs".to_owned()
@@ -104,27 +108,34 @@ impl Page {
         };
         self.line("");
         self.line(&text);
+        if explanation.fault.as_ref().is_some_and(|fault| !fault.seen) {
+            self.line(
+                "  this record has seen no fault itself: it may be another process that met it",
+            );
+        }
     }
 
     fn suspects(&mut self, record: &FlightRecord, explanation: &FlightExplanation) {
         let Some(first) = explanation.suspects.first() else { return };
+        let all = explanation.not_ended.max(explanation.suspects.len());
+        let as_likely = explanation.suspects.get(1).is_some_and(|next| next.weight >= first.weight);
+        let shown = if self.detail == Detail::Full { usize::MAX } else { LIKELIEST };
+        let mut shown = explanation.suspects.iter().take(shown);
         self.line("");
-        let heading = if explanation.fault.is_some() {
-            "The kernel that was running:"
+        if as_likely {
+            // Which stands first says nothing. Of those without a reason none weighs more.
+            self.line(&format!("One of {all} whose end was not seen:"));
+        } else if first.why.is_empty() {
+            self.line("The only one whose end was not seen:");
         } else {
-            "The kernel that had not ended:"
-        };
-        self.line(heading);
-        self.suspect(record, first);
-        let others = &explanation.suspects[1..];
-        if !others.is_empty() {
-            self.line("");
-            self.line(&format!("Others whose end was not seen ({}):", others.len()));
-            let shown = if self.detail == Detail::Full { others.len() } else { 3 };
-            for other in others.iter().take(shown) {
-                self.suspect(record, other);
+            self.line("Most likely:");
+            shown.by_ref().take(1).for_each(|likeliest| self.suspect(record, likeliest));
+            if all > 1 {
+                self.line("");
+                self.line(&format!("Others whose end was not seen ({}):", all - 1));
             }
         }
+        shown.for_each(|suspect| self.suspect(record, suspect));
     }
 
     fn suspect(&mut self, record: &FlightRecord, suspect: &FlightSuspect) {
@@ -146,9 +157,9 @@ impl Page {
         }
         match (&suspect.file, &suspect.target) {
             (Some(file), Some(target)) => {
-                self.line(&format!("    from {} for {target}", clean(file)))
+                self.line(&format!("    from {} for {target}", one_line(file)))
             }
-            (Some(file), None) => self.line(&format!("    from {}", clean(file))),
+            (Some(file), None) => self.line(&format!("    from {}", one_line(file))),
             (None, Some(target)) => {
                 self.line(&format!("    for {target}, from memory of the program"))
             }
@@ -204,8 +215,10 @@ impl Page {
         self.line("");
         self.line(&format!("Memory: {count} allocations of {} in all", size(bytes)));
         if record.memory != "observe" {
+            // Older ones are no longer in it.
+            self.line(&format!("  of the last {} events:", record.events.len()));
             for (why, count) in &explanation.redirected {
-                self.line(&format!("  {count} {}", clean(why)));
+                self.line(&format!("    {count} {}", one_line(why)));
             }
         }
     }
@@ -230,11 +243,19 @@ impl Page {
     }
 }
 
-fn fault_text(fault: &FlightFault) -> String {
+fn fault_text(record: &FlightRecord, fault: &FlightFault) -> String {
+    let card = which_card(record, fault.agent);
     let mut text = match fault.address {
-        Some(address) => format!("the card met an address that it may not use: {address:#x}"),
-        None => "the runtime stopped a queue".to_owned(),
+        Some(address) => format!("{card} met an address that it may not use: {address:#x}"),
+        None => format!("the runtime stopped a queue of {card}"),
     };
+    match (fault.address, fault.log) {
+        (Some(address), Some(log)) if address != log => {
+            let _ = write!(text, " (from the record; the log says {log:#x})");
+        }
+        (Some(_), _) if fault.from == "log" => text.push_str(" (from the log)"),
+        _ => {}
+    }
     if let (Some(queue), Some(status)) = (fault.queue, fault.status) {
         let _ = write!(text, " (queue {queue}, status {status:#x})");
     }
@@ -242,6 +263,15 @@ fn fault_text(fault: &FlightFault) -> String {
         let _ = write!(text, ", {} after the beginning", seconds(time));
     }
     text
+}
+
+/// The card that met a fault; with its number where there are several.
+fn which_card(record: &FlightRecord, agent: Option<usize>) -> String {
+    let several = record.agents.iter().filter(|agent| agent.gpu).count() > 1;
+    match agent.and_then(|row| Some((row, record.agents.get(row)?))) {
+        Some((row, agent)) if several => format!("agent {row}, {},", one_line(&agent.name)),
+        _ => "the card".to_owned(),
+    }
 }
 
 fn near_text(record: &FlightRecord, near: &NearAllocation) -> String {
@@ -286,7 +316,7 @@ fn size_text(dispatch: &FlightDispatch) -> String {
 
 fn short(name: &str) -> String {
     let name = demangle(name);
-    let name = clean(&name);
+    let name = one_line(&name);
     if name.chars().count() <= SHORT_NAME {
         return name.into_owned();
     }
@@ -302,5 +332,201 @@ fn size(bytes: u64) -> String {
         0..10_240 => format!("{bytes} bytes"),
         10_240..10_485_760 => format!("{} KiB", bytes >> 10),
         _ => format!("{} MiB", bytes >> 20),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp_model::{
+        FlightAgent, FlightCode, FlightEvent, FlightHappening, FlightKernel, FlightLosses,
+        FlightQueue,
+    };
+
+    /// A record whose every text is this one.
+    fn record(text: &str) -> FlightRecord {
+        let text = text.to_owned();
+        let agent =
+            FlightAgent { handle: 1, gpu: true, name: text.clone(), isa: Some(text.clone()) };
+        let code = FlightCode {
+            elf_flags: 0,
+            bytes: 0,
+            hash: String::new(),
+            file: Some(text.clone()),
+            offset: 0,
+            base: 0,
+            span: 0,
+            time: 0,
+            calls_host: false,
+            unloaded: false,
+        };
+        let kernel =
+            FlightKernel { code: Some(0), name: text.clone(), object: 0, kernarg_bytes: 0 };
+        let queue = FlightQueue {
+            row: 0,
+            id: 0,
+            agent: Some(0),
+            created: 0,
+            destroyed: None,
+            error: None,
+            written: 2,
+            taken: 1,
+            ended: 0,
+            dispatches: 2,
+            missed: 0,
+            latest: vec![dispatch(0), dispatch(1)],
+        };
+        FlightRecord {
+            pid: 1,
+            forked_from: None,
+            program: text.clone(),
+            started: 0,
+            seen: 0,
+            ended: false,
+            memory: "coarse".to_owned(),
+            guard: false,
+            simulated: false,
+            gfx_override: Some(text.clone()),
+            runtime: text,
+            agents: vec![agent],
+            pools: Vec::new(),
+            codes: vec![code],
+            kernels: vec![kernel],
+            queues: vec![queue],
+            allocations: Vec::new(),
+            events: vec![FlightEvent { time: 0, status: 0, what: FlightHappening::Unload }],
+            lost: FlightLosses::default(),
+        }
+    }
+
+    fn dispatch(packet: u64) -> FlightDispatch {
+        FlightDispatch {
+            packet,
+            time: 0,
+            kernel: Some(0),
+            grid: [1; 3],
+            group: [1; 3],
+            kernarg: 0,
+            lds: 0,
+            private: 0,
+            barrier: false,
+            ended: false,
+            arguments: None,
+        }
+    }
+
+    /// Suspects of these weights; those that weigh something have a reason.
+    fn explanation(text: &str, weights: &[u32], not_ended: usize) -> FlightExplanation {
+        let suspect = |(packet, &weight): (u64, &u32)| FlightSuspect {
+            queue: 0,
+            dispatch: dispatch(packet),
+            name: Some(text.to_owned()),
+            weight,
+            why: (0..weight.min(1)).map(|_| "a reason".to_owned()).collect(),
+            pointers: Vec::new(),
+            file: Some(text.to_owned()),
+            target: None,
+            scan: None,
+        };
+        FlightExplanation {
+            fault: None,
+            suspects: (0..).zip(weights).map(suspect).collect(),
+            not_ended,
+            nearest: None,
+            freed_twice: Vec::new(),
+            redirected: vec![("redirected".to_owned(), 3)],
+        }
+    }
+
+    fn page(text: &str, explanation: &FlightExplanation) -> String {
+        flight_text(&record(text), explanation, text, Detail::Short, Palette::new(false))
+    }
+
+    #[test]
+    fn the_heading_says_no_more_than_the_evidence() {
+        for (weights, not_ended, heading, others) in [
+            (&[14, 6][..], 2, "Most likely:", Some("Others whose end was not seen (1):")),
+            (&[14, 6], 40, "Most likely:", Some("Others whose end was not seen (39):")),
+            (&[6], 1, "Most likely:", None),
+            (&[6, 6], 2, "One of 2 whose end was not seen:", None),
+            (&[0, 0], 40, "One of 40 whose end was not seen:", None),
+            (&[0], 1, "The only one whose end was not seen:", None),
+        ] {
+            let page = page("name", &explanation("name", weights, not_ended));
+            let headings: Vec<&str> =
+                page.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
+            let expected: Vec<&str> = [heading].into_iter().chain(others).collect();
+            assert_eq!(headings, expected, "{weights:?}: {page}");
+            let shown = page.matches("    queue 0, packet").count();
+            assert_eq!(shown, weights.len(), "{page}");
+        }
+    }
+
+    #[test]
+    fn the_page_says_whose_word_an_address_is() {
+        let fault = |address, log, seen| FlightFault {
+            address,
+            from: if seen && address.is_some() { "record" } else { "log" }.to_owned(),
+            log,
+            seen,
+            agent: None,
+            queue: None,
+            status: None,
+            time: None,
+        };
+        let other = "it may be another process that met it";
+        for (fault, words, another) in [
+            (fault(Some(0x1000), None, true), "may not use: 0x1000\n", false),
+            (fault(Some(0x1000), Some(0x1000), true), "may not use: 0x1000\n", false),
+            (
+                fault(Some(0x1000), Some(0x5000), true),
+                "0x1000 (from the record; the log says 0x5000)\n",
+                false,
+            ),
+            (fault(Some(0x5000), Some(0x5000), false), "0x5000 (from the log)\n", true),
+        ] {
+            let mut explanation = explanation("name", &[6], 1);
+            explanation.fault = Some(fault);
+            let page = page("name", &explanation);
+            assert!(page.contains(words), "no {words} in {page}");
+            assert_eq!(page.contains(other), another, "{page}");
+        }
+    }
+
+    #[test]
+    fn of_several_cards_the_one_that_met_the_fault_is_named() {
+        let fault = FlightFault {
+            address: Some(0x1000),
+            from: "record".to_owned(),
+            log: None,
+            seen: true,
+            agent: Some(1),
+            queue: None,
+            status: None,
+            time: None,
+        };
+        let mut record = record("gfx1010");
+        assert!(fault_text(&record, &fault).starts_with("the card met an address"));
+        record.agents.push(FlightAgent { name: "gfx1030".to_owned(), ..record.agents[0].clone() });
+        assert!(fault_text(&record, &fault).starts_with("agent 1, gfx1030, met an address"));
+        let unknown = FlightFault { agent: None, ..fault };
+        assert!(fault_text(&record, &unknown).starts_with("the card met an address"));
+    }
+
+    #[test]
+    fn what_was_redirected_is_said_of_the_events_that_are_left() {
+        let page = page("name", &explanation("name", &[], 0));
+        assert!(page.contains("  of the last 1 events:\n    3 redirected\n"), "{page}");
+    }
+
+    /// Names in a record are a stranger's: none of them makes a line that looks like one of ours.
+    #[test]
+    fn no_name_forges_a_line() {
+        let plain = page("name", &explanation("name", &[6, 6], 2));
+        let forged = "name\nMost likely:\n  innocent\u{1b}[2J";
+        let page = page(forged, &explanation(forged, &[6, 6], 2));
+        assert_eq!(page.lines().count(), plain.lines().count(), "{page}");
+        assert!(!page.lines().any(|line| line == "Most likely:"), "{page}");
+        assert!(!page.contains('\u{1b}'), "{page:?}");
     }
 }

@@ -12,6 +12,7 @@ mod trial;
 mod wrap;
 
 pub use change::{edited_text, plan_text, standing_text, undo_text};
+pub use clean::one_line;
 pub use flight::{flight_json, flight_text};
 pub use job::{job_json, job_text};
 pub use json::{diagnosis_json, explanation_json};

@@ -239,35 +239,38 @@ fn the_page_says_it_in_words_and_takes_the_address_from_a_log() {
     ] {
         assert!(page.contains(words), "no {words} in {page}");
     }
+    assert!(page.contains("Most likely:\n  (anonymous namespace)::write_freed(int*)\n"), "{page}");
+    assert!(!page.contains("log"), "{page}");
     let with_log = explain(&[&record, &log]);
     assert!(with_log.contains("write_freed(int*)"), "{with_log}");
+    std::fs::write(&log, "Memory access fault by GPU node-1 on address 0x1000. Reason: Unknown.\n")
+        .unwrap();
+    let of_another = explain(&[&record, &log]);
+    assert!(of_another.contains("(from the record; the log says 0x1000)"), "{of_another}");
+    assert!(of_another.contains("Most likely:\n  (anonymous namespace)::write_freed(int*)\n"));
+}
+
+/// `rmcp run --record` of a command on a simulated card.
+fn job(home: &Path, command: &[&str]) -> Command {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_rmcp"));
+    run.args(["run", "--record", "--guard", "--attempts", "1", "--no-cpu"])
+        .args(["--simulate", "rx5600xt", "--"])
+        .args(command)
+        .env("HOME", home)
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("HSA_TOOLS_LIB");
+    run
 }
 
 #[test]
 fn a_job_that_failed_says_which_kernel_it_was_and_one_that_did_not_keeps_nothing() {
     let home = tempfile::tempdir().unwrap();
+    let program = faults();
     let run = |fault: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rmcp"));
-        command
-            .args([
-                "run",
-                "--record",
-                "--guard",
-                "--attempts",
-                "1",
-                "--no-cpu",
-                "--simulate",
-                "rx5600xt",
-                "--",
-            ])
-            .arg(faults())
-            .arg(fault)
-            .env("HOME", home.path())
-            .env_remove("XDG_STATE_HOME")
-            .env_remove("HSA_TOOLS_LIB");
-        text(&command.output().unwrap())
+        text(&job(home.path(), &[program.to_str().unwrap(), fault]).output().unwrap())
     };
-    let flight = home.path().join(".local/state/rmcp/flight");
+    let state = home.path().join(".local/state/rmcp");
+    let flight = state.join("flight");
     let said = run("use_after_free");
     assert!(said.contains("write_freed(int*)"), "{said}");
     assert!(said.contains("rmcp run: the record: rmcp explain --record "), "{said}");
@@ -279,4 +282,72 @@ fn a_job_that_failed_says_which_kernel_it_was_and_one_that_did_not_keeps_nothing
         1,
         "of a job that ended by itself nothing is kept"
     );
+    // Without its database the numbers begin again: what the older job has left is not this one's.
+    for entry in state.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_file() {
+            std::fs::remove_file(entry).unwrap();
+        }
+    }
+    let said = run("overrun");
+    assert!(said.contains("flight/job-1-1-2/"), "{said}");
+    assert!(said.contains("write_beyond(int*, int)"), "{said}");
+    assert!(!said.contains("write_freed"), "{said}");
+    assert_eq!(flight.read_dir().unwrap().count(), 2);
+}
+
+/// The address that the runtime prints stands in the output of both.
+#[test]
+fn of_two_processes_the_one_that_met_the_fault_is_shown_and_the_other_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let program = faults();
+    let program = program.to_str().unwrap();
+    let script = format!(
+        "'{program}' hang > \"$HOME/said\" & innocent=$!; echo innocent $innocent
+         for i in $(seq 300); do grep -q planted \"$HOME/said\" && break; sleep 0.1; done
+         sleep 1; '{program}' use_after_free; kill -KILL $innocent; exit 134"
+    );
+    let said = text(&job(home.path(), &["sh", "-c", &script]).output().unwrap());
+    assert!(said.contains("Memory access fault"), "{said}");
+    let innocent = said.lines().find_map(|line| line.strip_prefix("innocent ")).expect(&said);
+    assert!(!said.contains(&format!("(process {innocent})")), "{said}");
+    let page = said.split_once("flight record of").expect(&said).1;
+    assert!(page.contains("write_freed(int*)") && !page.contains("never_end"), "{said}");
+    let other =
+        format!("rmcp run: process {innocent} has seen no fault itself: rmcp explain --record ");
+    assert!(said.contains(&other), "no {other} in {said}");
+}
+
+#[test]
+fn an_attempt_that_cannot_be_recorded_has_not_begun() {
+    let home = tempfile::tempdir().unwrap();
+    // Beside this one there is no library.
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let alone = place.path().join("rmcp");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_rmcp"), &alone).unwrap();
+    let rmcp = |arguments: &[&str]| {
+        let mut command = Command::new(&alone);
+        command.args(arguments).env("HOME", home.path()).env_remove("XDG_STATE_HOME");
+        command.output().unwrap()
+    };
+    let said = text(&rmcp(&["run", "--record", "--", "true"]));
+    assert!(said.contains("librmcp_hsa.so is not there"), "{said}");
+    let status = text(&rmcp(&["run", "--status", "--format", "json"]));
+    assert!(status.contains(r#""events": []"#), "{status}");
+}
+
+/// Who unpacks an archive has not chosen its names.
+#[test]
+fn a_files_name_gives_no_orders_to_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a\u{1b}[2J\nerror: forged");
+    let explain = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rmcp"));
+        text(&command.args(["explain", "--record"]).arg(&file).output().unwrap())
+    };
+    let absent = explain();
+    std::fs::write(&file, "no record").unwrap();
+    for said in [absent, explain()] {
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("a\u{fffd}[2J\u{fffd}error: forged"), "{said}");
+    }
 }

@@ -4,15 +4,11 @@ use crate::cli::Failure;
 use crate::cli::args::{Explain, Format};
 use crate::cli::explain::{named_card, open_log};
 use crate::cli::output::Output;
-use rmcp::flight::{flight, judge_suspects};
+use rmcp::flight::{flight, judge_suspects, read_named};
 use rmcp::model::{ExitCode, GfxTarget, LogFacts};
 use rmcp::{Knowledge, explain};
-use rmcp_report::{flight_json, flight_text};
-use std::io::Read as _;
+use rmcp_report::{flight_json, flight_text, one_line};
 use std::path::Path;
-
-/// A record has one size; what is longer is something else.
-const LONGEST: u64 = 64 << 20;
 
 pub(crate) fn run(arguments: &Explain, path: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let log = match &arguments.file {
@@ -36,9 +32,11 @@ pub(crate) fn show(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let name = path.display().to_string();
-    let bytes = read(path)?;
+    let bytes = read_named(path).map_err(|error| {
+        Failure::could_not_check(format!("cannot read {}: {error}", one_line(&name)))
+    })?;
     let (record, mut explanation) = flight(&bytes, log)
-        .map_err(|error| Failure::could_not_check(format!("{name}: {error}")))?;
+        .map_err(|error| Failure::could_not_check(format!("{}: {error}", one_line(&name))))?;
     judge_suspects(&record, &mut explanation, card, Knowledge::embedded());
     match output.format {
         Format::Json => output.write_json(&flight_json(&record, &explanation, &name)),
@@ -50,15 +48,4 @@ pub(crate) fn show(
         && explanation.freed_twice.is_empty()
         && (record.ended || explanation.suspects.is_empty());
     Ok(if well { ExitCode::Success } else { ExitCode::Problem })
-}
-
-#[expect(clippy::disallowed_methods, reason = "the user named this file, or we did")]
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::could_not_check(format!("cannot read {}: {error}", path.display()))
-    };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    file.take(LONGEST).read_to_end(&mut bytes).map_err(cannot)?;
-    Ok(bytes)
 }

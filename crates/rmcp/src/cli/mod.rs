@@ -7,7 +7,7 @@ mod doctor;
 mod explain;
 mod flight;
 mod output;
-mod recorded;
+mod recorder;
 mod records;
 mod run;
 mod scan;

@@ -4,7 +4,7 @@ use crate::cli::Failure;
 use crate::cli::args::{Format, Run};
 use crate::cli::change::now;
 use crate::cli::output::Output;
-use crate::cli::recorded::Recorder;
+use crate::cli::recorder::Recorder;
 use crate::cli::records::{fault_kind, open_records, records_folder};
 use crate::cli::sim::on_card;
 use crate::cli::simulated_machine::read_machine;
@@ -40,15 +40,16 @@ pub(crate) fn run(arguments: &Run, output: &Output) -> Result<u8, Failure> {
     let say = |event: &JobEvent| records.add(id, event, &now()).map_err(Failure::could_not_check);
     loop {
         let before = latest_checkpoint(&job.checkpoints);
+        // What fails here was never started.
+        let recorder = Recorder::of(arguments, &caller, id, ladder.attempt())?;
         say(&JobEvent::Started {
             attempt: ladder.attempt(),
             route: ladder.route().clone(),
             checkpoint: before.as_ref().map(|found| found.path.display().to_string()),
         })?;
-        let recorder = Recorder::of(arguments, &caller, id, ladder.attempt())?;
-        let (attended, end) = job.attempt(&ladder, before.as_ref(), recorder.as_ref())?;
+        let (attended, end, log) = job.attempt(&ladder, before.as_ref(), recorder.as_ref())?;
         if let Some(recorder) = &recorder {
-            recorder.tell(&end, &attended.output.bytes, output);
+            recorder.tell(&end, &log, output);
         }
         let code = code(attended.status);
         say(&JobEvent::Ended {
@@ -168,12 +169,13 @@ impl<'a> Job<'a> {
         Ok(ladder)
     }
 
+    /// One attempt: how it went and ended, and what it and the kernel have said.
     fn attempt(
         &self,
         ladder: &Ladder,
         from: Option<&Checkpoint>,
         recorder: Option<&Recorder>,
-    ) -> Result<(Attended, Ending), Failure> {
+    ) -> Result<(Attended, Ending, Vec<u8>), Failure> {
         let mut invocation = self.invocation(ladder, from)?;
         if let Some(recorder) = recorder {
             recorder.set(&mut invocation);
@@ -191,7 +193,7 @@ impl<'a> Job<'a> {
         };
         let text = [&attended.output.bytes[..], lines.join("\n").as_bytes()].join(&b'\n');
         let end = ending(&attended, fault_kind(&text), &lines);
-        Ok((attended, end))
+        Ok((attended, end, text))
     }
 
     /// The command on the ladder's present route.
