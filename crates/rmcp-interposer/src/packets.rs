@@ -49,15 +49,17 @@ impl Pending {
         self.silent.store(0, Ordering::Relaxed);
     }
 
-    /// Adds a signal and what it is now, which it is no more when the packet has ended.
-    fn add(&self, signal: u64, packet: u64, value: i64) {
-        if packet < self.silent.load(Ordering::Relaxed) {
+    /// Adds the signal of a packet, which the processor may have taken.
+    fn add(&self, signal: u64, packet: u64, is_taken: bool) {
+        if signal == 0 || packet < self.silent.load(Ordering::Relaxed) {
             return;
         }
+        // Of a packet that was taken, the signal says no more what it was.
+        let value = if is_taken { None } else { load(signal) };
         let end = self.end.load(Ordering::Relaxed);
         self.signals[place_of(end)].store(signal, Ordering::Relaxed);
         self.packets[place_of(end)].store(packet, Ordering::Relaxed);
-        self.values[place_of(end)].store(value, Ordering::Relaxed);
+        self.values[place_of(end)].store(value.unwrap_or(i64::MAX), Ordering::Relaxed);
         self.end.store(end + 1, Ordering::Relaxed);
         let first = self.first.load(Ordering::Relaxed);
         // The oldest is forgotten: nobody will say of it that it has ended.
@@ -230,11 +232,7 @@ fn take(number: usize, live: &Live, until: Until) -> Option<u64> {
                 row.missed.fetch_add(1, Ordering::Relaxed);
             } else {
                 put_packet(record, number, seen, &packet, time);
-                if packet.signal != 0 {
-                    // Of a packet that was taken the signal says no more what it was.
-                    let value = if seen < taken { None } else { load(packet.signal) };
-                    live.pending.add(packet.signal, seen, value.unwrap_or(i64::MAX));
-                }
+                live.pending.add(packet.signal, seen, seen < taken);
             }
             seen += 1;
             live.seen.store(seen, Ordering::Relaxed);

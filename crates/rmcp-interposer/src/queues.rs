@@ -15,6 +15,7 @@ use rmcp_record::layout::{QueueRow, count};
 use rmcp_record::words::event;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A queue of this process.
 #[repr(align(64))]
@@ -75,23 +76,23 @@ pub(crate) fn live() -> impl Iterator<Item = (usize, &'static Live)> {
     LIVE.iter().enumerate().filter(|(_, live)| !live.queue.load(Ordering::Acquire).is_null())
 }
 
-/// How long a thread that reads packets is waited for when the runtime has shut down: some milliseconds.
+/// For how many milliseconds threads that read packets are waited for when the runtime has shut down.
 const PATIENCE: u32 = 1000;
 
 /// Forgets all queues, when the runtime has shut down. Who reads packets of one is waited for; a row that he does not leave
 /// is used no more.
 pub(crate) fn forget() {
     forget_doorbells();
+    let mut waited = 0;
     for live in &LIVE {
         live.queue.store(std::ptr::null_mut(), Ordering::SeqCst);
-        let is_left = |_| {
-            let left = !live.busy.swap(true, Ordering::SeqCst);
-            if !left {
-                std::thread::yield_now();
-            }
-            left
-        };
-        if (0..PATIENCE).any(is_left) {
+        let mut is_left = !live.busy.swap(true, Ordering::SeqCst);
+        while !is_left && waited < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+            waited += 1;
+            is_left = !live.busy.swap(true, Ordering::SeqCst);
+        }
+        if is_left {
             live.pending.clear();
             live.taken.store(false, Ordering::Relaxed);
             live.busy.store(false, Ordering::SeqCst);
