@@ -24,6 +24,9 @@ struct Keys([AtomicU64; WAYS]);
 
 static KEYS: [Keys; PLACES] = [const { Keys([const { AtomicU64::new(0) }; WAYS]) }; PLACES];
 
+/// When what was in a row was freed, together as well.
+static FREED_AT: [Keys; PLACES] = [const { Keys([const { AtomicU64::new(0) }; WAYS]) }; PLACES];
+
 /// What frees and guards need of an allocation, by row. It is kept here and not read from the record, whose file others can
 /// write as well: an address that is wrong would be the program's end.
 struct Own {
@@ -90,8 +93,7 @@ pub(crate) fn add(record: Record, key: u64, made: &Made, time: u64) -> bool {
     let empty = || (0..WAYS).find(|&way| has(way) == 0 && claim(way, 0));
     let oldest = || {
         let freed = (0..WAYS).filter(|&way| has(way) & FREED != 0);
-        let way =
-            freed.min_by_key(|&way| rows.get(way).map(|row| row.freed.load(Ordering::Relaxed)))?;
+        let way = freed.min_by_key(|&way| FREED_AT[place].0[way].load(Ordering::Relaxed))?;
         claim(way, has(way) | FREED).then_some(way)
     };
     let way = (0..WAYS).find(again).or_else(empty).or_else(oldest);
@@ -168,7 +170,11 @@ pub(crate) fn remove(record: Option<Record>, found: &Found, time: u64) {
         put(&row.freed, time);
         row.mark.store(2, Ordering::Release);
     }
-    if let Some(known) = KEYS[place_of(found.key)].0.get(found.way) {
+    let place = place_of(found.key);
+    if let (Some(known), Some(at)) =
+        (KEYS[place].0.get(found.way), FREED_AT[place].0.get(found.way))
+    {
+        put(at, time);
         known.store(found.key | FREED, Ordering::Release);
     }
 }
