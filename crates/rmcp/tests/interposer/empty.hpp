@@ -6,6 +6,7 @@
 
 #include <hsa_api_trace.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -74,12 +75,17 @@ hsa_status_t signal_destroy(hsa_signal_t signal) {
 }
 std::atomic<uint64_t> next_address{0x700000000000};
 std::atomic<uint64_t> last_pool{0};
+void *last_allocated, *last_freed;
 hsa_status_t pool_allocate(hsa_amd_memory_pool_t pool, size_t size, uint32_t, void **out) {
     last_pool.store(pool.handle, std::memory_order_relaxed);
     *out = reinterpret_cast<void *>(next_address.fetch_add((size + 4095) / 4096 * 4096, std::memory_order_relaxed));
+    last_allocated = *out;
     return HSA_STATUS_SUCCESS;
 }
-hsa_status_t pool_free(void *) { return HSA_STATUS_SUCCESS; }
+hsa_status_t pool_free(void *address) {
+    last_freed = address;
+    return HSA_STATUS_SUCCESS;
+}
 hsa_status_t memory_lock(void *host, size_t, hsa_agent_t *, int, void **out) {
     *out = host;
     return HSA_STATUS_SUCCESS;
@@ -128,6 +134,27 @@ hsa_status_t symbol_get_info(hsa_executable_symbol_t symbol, hsa_executable_symb
     }
     return HSA_STATUS_SUCCESS;
 }
+hsa_status_t reader_from_memory(const void *, size_t, hsa_code_object_reader_t *reader) {
+    reader->handle = 5;
+    return HSA_STATUS_SUCCESS;
+}
+hsa_status_t reader_destroy(hsa_code_object_reader_t) { return HSA_STATUS_SUCCESS; }
+hsa_status_t load_agent_code(hsa_executable_t, hsa_agent_t, hsa_code_object_reader_t, const char *, hsa_loaded_code_object_t *loaded) {
+    loaded->handle = 6;
+    return HSA_STATUS_SUCCESS;
+}
+// Who asks the loader may be asked by it: here it closes the code object.
+hsa_status_t code_get_info(hsa_loaded_code_object_t, uint32_t, void *out) {
+    tables.core.hsa_code_object_reader_destroy_fn({5});
+    const uint64_t number = 4096;
+    std::memcpy(out, &number, sizeof number);
+    return HSA_STATUS_SUCCESS;
+}
+hsa_status_t extension_table(uint16_t, uint16_t, size_t bytes, void *table) {
+    void *functions[5] = {nullptr, nullptr, nullptr, nullptr, reinterpret_cast<void *>(code_get_info)};
+    std::memcpy(table, functions, std::min(bytes, sizeof functions));
+    return HSA_STATUS_SUCCESS;
+}
 hsa_status_t nothing() { return HSA_STATUS_ERROR; }
 
 /// Entries of a table, behind its version.
@@ -147,6 +174,10 @@ void make_tables() {
     tables.core.hsa_signal_load_relaxed_fn = signal_load;
     tables.core.hsa_executable_symbol_get_info_fn = symbol_get_info;
     tables.core.hsa_signal_wait_scacquire_fn = signal_wait;
+    tables.core.hsa_code_object_reader_create_from_memory_fn = reader_from_memory;
+    tables.core.hsa_code_object_reader_destroy_fn = reader_destroy;
+    tables.core.hsa_executable_load_agent_code_object_fn = load_agent_code;
+    tables.core.hsa_system_get_major_extension_table_fn = extension_table;
     tables.core.hsa_signal_destroy_fn = signal_destroy;
     tables.core.hsa_iterate_agents_fn = iterate_agents;
     tables.core.hsa_agent_get_info_fn = agent_get_info;

@@ -117,6 +117,7 @@ void forked() {
     if (child == 0) {
         alarm(20);
         hold = 0;
+        setenv("HSA_OVERRIDE_GFX_VERSION", "9.0.0", 1);
         tables.core.hsa_signal_destroy_fn(make_signal(1));
         doorbell(parents, 3);
         look();
@@ -149,6 +150,32 @@ void pools() {
     void *memory;
     tables.amd_ext.hsa_amd_memory_pool_allocate_fn({7}, 1 << 20, 0, &memory);
     std::printf("pool %d\n", static_cast<int>(last_pool.load()));
+}
+
+/// Loads code with a kernel that calls the processor; memory that it polls must stay as it is.
+void code() {
+    static const char content[] = "hidden_hostcall_buffer";
+    tables.core.hsa_iterate_agents_fn(nobody, nullptr);
+    hsa_code_object_reader_t reader;
+    tables.core.hsa_code_object_reader_create_from_memory_fn(content, sizeof content, &reader);
+    tables.core.hsa_executable_load_agent_code_object_fn({3}, {1}, reader, nullptr, nullptr);
+    pools();
+}
+
+/// Somebody else writes into the record: nothing that the program is given or gives comes from there.
+void corrupted() {
+    tables.core.hsa_iterate_agents_fn(nobody, nullptr);
+    void *memory;
+    tables.amd_ext.hsa_amd_memory_pool_allocate_fn({8}, 100, 0, &memory);
+    void *const runtimes = last_allocated;
+    FILE *record = std::fopen(std::getenv("RMCP_RECORD"), "r+b");
+    // The table of allocations, as the guide has it.
+    std::fseek(record, 375296, SEEK_SET);
+    const std::vector<unsigned char> bytes(1423872 - 375296, 0x55);
+    std::fwrite(bytes.data(), 1, bytes.size(), record);
+    std::fclose(record);
+    tables.amd_ext.hsa_amd_memory_pool_free_fn(memory);
+    std::printf("guarded=%d same=%d\n", memory != runtimes, last_freed == runtimes);
 }
 
 void locked() {
@@ -250,6 +277,8 @@ int main(int argc, char **argv) {
     else if (what == "callbacks") callbacks();
     else if (what == "pools") pools();
     else if (what == "locked") locked();
+    else if (what == "code") code();
+    else if (what == "corrupted") corrupted();
     else if (what == "arguments") arguments(false);
     else if (what == "denied") arguments(true);
     else if (what == "reused") reused();

@@ -9,7 +9,9 @@ use std::process::Command;
 fn command(what: &str, record: &Path) -> Command {
     let mut command = Command::new(situations());
     command.arg(library()).arg(what).env("RMCP_RECORD", record);
-    command.env_remove("RMCP_GUARD").env_remove("RMCP_MEMORY");
+    for name in ["RMCP_GUARD", "RMCP_MEMORY", "HSA_OVERRIDE_GFX_VERSION"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -88,6 +90,8 @@ fn a_child_that_is_forked_begins_anew_and_waits_for_no_thread_of_its_parent() {
     let allocations = own["allocations"].as_array().unwrap();
     assert_eq!((allocations.len(), &allocations[0]["pool"]), (1, &1.into()), "{own:#}");
     assert_eq!(own["lost"]["torn"], 0, "{own:#}");
+    // The environment is read once: its lock may be held by a thread that is not in the child.
+    assert_eq!(own["gfx_override"], Value::Null, "{own:#}");
 }
 
 /// Where the program has no function for errors, the runtime has its own, which says what has happened.
@@ -109,6 +113,28 @@ fn memory_is_redirected_also_where_nothing_is_recorded() {
         let said = said(command);
         assert!(said.contains("pool 8\n"), "{}: {said}", record.display());
     }
+}
+
+/// The runtime may ask the library while it is asked; and what a kernel needs does not depend on a record.
+#[test]
+fn where_a_kernel_calls_the_processor_it_is_known_also_without_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    for record in [folder.path().join("record"), PathBuf::from("off")] {
+        let mut command = command("code", &record);
+        command.env("RMCP_MEMORY", "coarse");
+        let said = said(command);
+        assert!(said.contains("pool 7\n"), "{}: {said}", record.display());
+    }
+}
+
+/// What is in the file may be anything.
+#[test]
+fn what_frees_need_is_not_read_from_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command("corrupted", &folder.path().join("record"));
+    command.env("RMCP_GUARD", "1");
+    let said = said(command);
+    assert!(said.contains("guarded=1 same=1"), "{said}");
 }
 
 #[test]
