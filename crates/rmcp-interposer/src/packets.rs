@@ -212,7 +212,7 @@ fn take(number: usize, live: &Live, until: Until) -> Option<u64> {
     };
     let row = &record.queues()[number];
     let mut seen = live.seen.load(Ordering::Relaxed);
-    let first = seen.max(lost_before().min(end));
+    let first = seen.max(written.saturating_sub(size).min(taken).min(end));
     if first != seen {
         row.missed.fetch_add(first - seen, Ordering::Relaxed);
         seen = first;
