@@ -365,8 +365,10 @@ fn every_process_has_a_record_of_its_own() {
 fn where_nothing_can_be_written_the_program_goes_on() {
     // Nothing is written beside a device either, which root could.
     let devices = || {
+        let entries = Path::new("/dev").read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+        let names = entries.map(|name| name.to_string_lossy().into_owned());
         let mut names: Vec<_> =
-            Path::new("/dev").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.filter(|name| name.starts_with("null") || name.starts_with("full")).collect();
         names.sort();
         names
     };
