@@ -46,6 +46,9 @@ static POOLS: [Known; count::POOLS] = [const {
     }
 }; count::POOLS];
 static AGENTS: [AtomicU64; count::AGENTS] = [const { AtomicU64::new(0) }; count::AGENTS];
+/// How many agents and pools have a row here, which has the same number in the record.
+static AGENTS_USED: AtomicU32 = AtomicU32::new(0);
+static POOLS_USED: AtomicU32 = AtomicU32::new(0);
 static READ: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn hook(tables: (Table, Table)) {
@@ -71,16 +74,26 @@ unsafe extern "C" fn iterate_agents(
     unsafe { before(callback, data) }
 }
 
+/// The next row of a table that is only ever filled.
+fn next(used: &AtomicU32, rows: usize) -> Option<usize> {
+    let more = |used: u32| ((used as usize) < rows).then_some(used + 1);
+    let taken = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    taken.ok().map(|row| row as usize)
+}
+
+/// Agents and pools are known also where nothing is recorded: where memory goes depends on them.
 unsafe extern "C" fn read_agent(agent: Agent, _: *mut c_void) -> Status {
-    let Some(record) = record() else { return hsa::BREAK };
     if row_of(agent) != NO_ROW {
         return hsa::SUCCESS;
     }
-    let Some(number) = record.next(&record.head().agents, count::AGENTS) else {
-        return hsa::BREAK;
-    };
-    if let (Some(row), Some(known)) = (record.agents().get(number), AGENTS.get(number)) {
+    let Some(number) = next(&AGENTS_USED, count::AGENTS) else { return hsa::BREAK };
+    if let Some(known) = AGENTS.get(number) {
         known.store(agent.handle, Ordering::Relaxed);
+    }
+    if let Some(record) = record()
+        && let Some(row) = record.agents().get(number)
+    {
+        record.head().agents.store(AGENTS_USED.load(Ordering::Relaxed), Ordering::Relaxed);
         row.handle.store(agent.handle, Ordering::Relaxed);
         row.kind.store(asked(&AGENT_GET_INFO, agent.handle, agent_info::DEVICE), Ordering::Relaxed);
         let mut name = [0_u8; NAME_BYTES];
@@ -135,10 +148,7 @@ fn asked(get: &crate::table::Entry<hsa::GetInfo>, handle: u64, what: u32) -> u32
 }
 
 unsafe extern "C" fn read_pool(pool: hsa::Pool, agent: *mut c_void) -> Status {
-    let Some(record) = record() else { return hsa::BREAK };
-    let Some(number) = record.next(&record.head().pools, count::POOLS) else {
-        return hsa::BREAK;
-    };
+    let Some(number) = next(&POOLS_USED, count::POOLS) else { return hsa::BREAK };
     let agent = u32::try_from(agent as usize).unwrap_or(NO_ROW);
     let (segment, flags) = (
         asked(&POOL_GET_INFO, pool.handle, pool_info::SEGMENT),
@@ -149,11 +159,16 @@ unsafe extern "C" fn read_pool(pool: hsa::Pool, agent: *mut c_void) -> Status {
         // SAFETY: the header gives it a `size_t`.
         unsafe { get(pool.handle, pool_info::BYTES, (&raw mut bytes).cast()) };
     }
-    if let (Some(row), Some(known)) = (record.pools().get(number), POOLS.get(number)) {
+    if let Some(known) = POOLS.get(number) {
         known.agent.store(agent, Ordering::Relaxed);
         known.segment.store(segment, Ordering::Relaxed);
         known.flags.store(flags, Ordering::Relaxed);
         known.handle.store(pool.handle, Ordering::Release);
+    }
+    if let Some(record) = record()
+        && let Some(row) = record.pools().get(number)
+    {
+        record.head().pools.store(POOLS_USED.load(Ordering::Relaxed), Ordering::Relaxed);
         row.agent.store(agent, Ordering::Relaxed);
         row.handle.store(pool.handle, Ordering::Relaxed);
         row.bytes.store(bytes as u64, Ordering::Relaxed);
@@ -173,6 +188,15 @@ pub(crate) fn forget() {
         known.handle.store(GONE, Ordering::Relaxed);
         known.agent.store(NO_ROW, Ordering::Relaxed);
     });
+}
+
+/// Forgets all agents and pools and their rows, in a child that was forked: they are in its parent's record.
+pub(crate) fn forget_parents() {
+    AGENTS.iter().for_each(|known| known.store(0, Ordering::Relaxed));
+    POOLS.iter().for_each(|known| known.handle.store(0, Ordering::Relaxed));
+    AGENTS_USED.store(0, Ordering::Relaxed);
+    POOLS_USED.store(0, Ordering::Relaxed);
+    READ.store(false, Ordering::Release);
 }
 
 fn pools() -> impl Iterator<Item = Pool> {

@@ -6,7 +6,7 @@
 use crate::record::{Record, put};
 use rmcp_record::layout::{AllocationRow, count};
 use rmcp_record::words::{NO_ROW, allocation};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Rows that an address allows, and how many such groups there are.
 const WAYS: usize = 8;
@@ -15,11 +15,37 @@ const PLACES: usize = count::ALLOCATIONS / WAYS;
 /// Set in the key of an allocation that was freed. Addresses of allocations are even.
 const FREED: u64 = 1;
 
+/// In `Own::flags`: it was made before this process was forked, and has no row in its record.
+const OF_PARENT: u32 = 1 << 31;
+
 /// Addresses by row, together, so that a search touches one line of the cache.
 #[repr(align(64))]
 struct Keys([AtomicU64; WAYS]);
 
 static KEYS: [Keys; PLACES] = [const { Keys([const { AtomicU64::new(0) }; WAYS]) }; PLACES];
+
+/// When what was in a row was freed, together as well.
+static FREED_AT: [Keys; PLACES] = [const { Keys([const { AtomicU64::new(0) }; WAYS]) }; PLACES];
+
+/// What frees and guards need of an allocation, by row. It is kept here and not read from the record, whose file others can
+/// write as well: an address that is wrong would be the program's end.
+struct Own {
+    bytes: AtomicU64,
+    lead: AtomicU64,
+    pool: AtomicU32,
+    flags: AtomicU32,
+}
+
+static OWN: [[Own; WAYS]; PLACES] = [const {
+    [const {
+        Own {
+            bytes: AtomicU64::new(0),
+            lead: AtomicU64::new(0),
+            pool: AtomicU32::new(NO_ROW),
+            flags: AtomicU32::new(0),
+        }
+    }; WAYS]
+}; PLACES];
 
 /// What is recorded of an allocation when it is made.
 #[derive(Debug, Clone, Copy)]
@@ -67,15 +93,18 @@ pub(crate) fn add(record: Record, key: u64, made: &Made, time: u64) -> bool {
     let empty = || (0..WAYS).find(|&way| has(way) == 0 && claim(way, 0));
     let oldest = || {
         let freed = (0..WAYS).filter(|&way| has(way) & FREED != 0);
-        let way =
-            freed.min_by_key(|&way| rows.get(way).map(|row| row.freed.load(Ordering::Relaxed)))?;
+        let way = freed.min_by_key(|&way| FREED_AT[place].0[way].load(Ordering::Relaxed))?;
         claim(way, has(way) | FREED).then_some(way)
     };
     let way = (0..WAYS).find(again).or_else(empty).or_else(oldest);
-    let Some(row) = way.and_then(|way| rows.get(way)) else {
+    let Some((row, own)) = way.and_then(|way| Some((rows.get(way)?, OWN[place].get(way)?))) else {
         record.head().lost_allocations.fetch_add(1, Ordering::Relaxed);
         return false;
     };
+    put(&own.bytes, made.bytes);
+    put(&own.lead, made.lead);
+    own.pool.store(made.pool, Ordering::Relaxed);
+    own.flags.store(made.flags, Ordering::Relaxed);
     row.mark.store(0, Ordering::Release);
     put(&row.base, made.base);
     put(&row.bytes, made.bytes);
@@ -90,22 +119,37 @@ pub(crate) fn add(record: Record, key: u64, made: &Made, time: u64) -> bool {
 }
 
 /// Finds an allocation that is there by the address under which it was added.
-pub(crate) fn find(record: Record, key: u64) -> Option<Found> {
+pub(crate) fn find(key: u64) -> Option<Found> {
     let key = key & !FREED;
     if key == 0 {
         return None;
     }
     let place = place_of(key);
     let way = KEYS[place].0.iter().position(|known| known.load(Ordering::Acquire) == key)?;
-    let row = rows(record, place).get(way)?;
+    let own = OWN[place].get(way)?;
     Some(Found {
         key,
         way,
-        bytes: row.bytes.load(Ordering::Relaxed),
-        pool: row.pool.load(Ordering::Relaxed),
-        flags: row.flags.load(Ordering::Relaxed),
-        lead: row.lead.load(Ordering::Relaxed),
+        bytes: own.bytes.load(Ordering::Relaxed),
+        pool: own.pool.load(Ordering::Relaxed),
+        flags: own.flags.load(Ordering::Relaxed),
+        lead: own.lead.load(Ordering::Relaxed),
     })
+}
+
+/// Forgets all allocations, in a child that was forked: their rows are in its parent's record. Of guarded ones the runtime
+/// has another address than the program, which stays known.
+pub(crate) fn forget() {
+    let keys = KEYS.iter().flat_map(|keys| &keys.0);
+    for (key, own) in keys.zip(OWN.iter().flatten()) {
+        let known = key.load(Ordering::Relaxed);
+        if known & FREED == 0 && own.flags.load(Ordering::Relaxed) & allocation::GUARDED != 0 {
+            own.flags.fetch_or(OF_PARENT, Ordering::Relaxed);
+            own.pool.store(NOWHERE, Ordering::Relaxed);
+        } else {
+            key.store(0, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Whether an address is that of an allocation that was freed and not made again.
@@ -114,21 +158,30 @@ pub(crate) fn was_freed(key: u64) -> bool {
         && KEYS[place_of(key)].0.iter().any(|known| known.load(Ordering::Acquire) == key | FREED)
 }
 
+/// The row of an allocation, where it has one.
+fn row(record: Option<Record>, found: &Found) -> Option<&'static AllocationRow> {
+    let record = record.filter(|_| found.flags & OF_PARENT == 0)?;
+    rows(record, place_of(found.key)).get(found.way)
+}
+
 /// Notes that an allocation was freed.
-pub(crate) fn remove(record: Record, found: &Found, time: u64) {
-    let place = place_of(found.key);
-    if let Some(row) = rows(record, place).get(found.way) {
+pub(crate) fn remove(record: Option<Record>, found: &Found, time: u64) {
+    if let Some(row) = row(record, found) {
         put(&row.freed, time);
         row.mark.store(2, Ordering::Release);
     }
-    if let Some(known) = KEYS[place].0.get(found.way) {
+    let place = place_of(found.key);
+    if let (Some(known), Some(at)) =
+        (KEYS[place].0.get(found.way), FREED_AT[place].0.get(found.way))
+    {
+        put(at, time);
         known.store(found.key | FREED, Ordering::Release);
     }
 }
 
 /// Notes that the addresses of what was freed are kept from being used again.
-pub(crate) fn note_quarantine(record: Record, found: &Found) {
-    if let Some(row) = rows(record, place_of(found.key)).get(found.way) {
+pub(crate) fn note_quarantine(record: Option<Record>, found: &Found) {
+    if let Some(row) = row(record, found) {
         row.flags.fetch_or(allocation::QUARANTINED, Ordering::Relaxed);
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::hsa::{self, Agent, Executable, LoadedCode, Reader, Status, loader, symbol_info};
 use crate::kernels;
+use crate::lock::Lock;
 use crate::record::{Record, now, put, record};
 use crate::table::{
     EXECUTABLE_DESTROY, LOAD_AGENT_CODE, MAJOR_EXTENSION_TABLE, READER_DESTROY, READER_FROM_FILE,
@@ -14,7 +15,6 @@ use rmcp_record::layout::count;
 use rmcp_record::words::{NO_ROW, event};
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Longest name of a kernel that is kept. Those of templates are some thousand letters long.
 const LONGEST_NAME: usize = 16 << 10;
@@ -30,7 +30,7 @@ const ELF_FLAGS: usize = 48;
 static HOST_IS_CALLED: AtomicBool = AtomicBool::new(false);
 
 /// Code objects that were opened and not yet closed.
-static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
+static OPEN: Lock<Vec<Open>> = Lock::new();
 
 /// A code object that was opened.
 #[derive(Debug, Clone)]
@@ -52,6 +52,12 @@ pub(crate) fn hook(tables: (Table, Table)) {
     LOAD_AGENT_CODE.replace(tables, load_agent_code);
     EXECUTABLE_DESTROY.replace(tables, executable_destroy);
     SYMBOL_GET_INFO.replace(tables, symbol_get_info);
+}
+
+/// Forgets what was loaded, in a child that was forked.
+pub(crate) fn forget_parents() {
+    OPEN.renew();
+    HOST_IS_CALLED.store(false, Ordering::Relaxed);
 }
 
 /// Whether a kernel that was loaded may call the processor while it runs.
@@ -126,7 +132,7 @@ fn opened(reader: u64, content: &[u8], file: Vec<u8>, offset: u64) {
         file,
         offset,
     };
-    let mut all = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = OPEN.lock();
     all.retain(|open| open.reader != reader);
     all.push(open);
 }
@@ -141,7 +147,7 @@ fn contains(content: &[u8], what: &[u8]) -> bool {
 
 unsafe extern "C" fn reader_destroy(reader: Reader) -> Status {
     let Some(before) = READER_DESTROY.before() else { return hsa::ERROR };
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|open| open.reader != reader.handle);
+    OPEN.lock().retain(|open| open.reader != reader.handle);
     // SAFETY: the program's own argument.
     unsafe { before(reader) }
 }
@@ -158,19 +164,25 @@ unsafe extern "C" fn load_agent_code(
     let place = if out.is_null() { &raw mut loaded } else { out };
     // SAFETY: the program's own arguments; where it does not want the result, it is ours.
     let status = unsafe { before(executable, agent, reader, options, place) };
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let open = open.iter().find(|open| open.reader == reader.handle).cloned();
-    if let (hsa::SUCCESS, Some(record), Some(open)) = (status, record(), open) {
-        // SAFETY: the runtime has written there.
-        put_code(record, &open, executable, agent, unsafe { place.read() });
+    // The runtime is asked below, and may ask us: the lock is not held then.
+    let open = {
+        let all = OPEN.lock();
+        all.iter().find(|open| open.reader == reader.handle).cloned()
+    };
+    if let (hsa::SUCCESS, Some(open)) = (status, open) {
+        // Known also where nothing is recorded: what is redirected depends on it.
+        if open.calls_host {
+            HOST_IS_CALLED.store(true, Ordering::Relaxed);
+        }
+        if let Some(record) = record() {
+            // SAFETY: the runtime has written there.
+            put_code(record, &open, executable, agent, unsafe { place.read() });
+        }
     }
     status
 }
 
 fn put_code(record: Record, open: &Open, executable: Executable, agent: Agent, loaded: LoadedCode) {
-    if open.calls_host {
-        HOST_IS_CALLED.store(true, Ordering::Relaxed);
-    }
     let number = record.next(&record.head().codes, count::CODES);
     let Some((number, row)) = number.and_then(|number| Some((number, record.codes().get(number)?)))
     else {

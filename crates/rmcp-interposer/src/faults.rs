@@ -84,10 +84,16 @@ fn put_arguments(record: Record, number: usize) {
     }
 }
 
+/// Forgets the arguments of a queue whose row another one gets.
+pub(crate) fn forget_arguments(record: Record, number: usize) {
+    let of_queue = |row: &&ArgumentsRow| row.queue.load(Ordering::Relaxed) as usize == number;
+    record.arguments().iter().filter(of_queue).for_each(|row| row.mark.store(0, Ordering::Release));
+}
+
 fn put_argument(record: Record, number: usize, packet: u64, address: u64, wanted: usize) {
     let queue = u32::try_from(number).unwrap_or(NO_ROW);
     let is_kept = |row: &ArgumentsRow| {
-        row.mark.load(Ordering::Acquire) == 1
+        row.mark.load(Ordering::Acquire) != 0
             && row.queue.load(Ordering::Relaxed) == queue
             && row.packet.load(Ordering::Relaxed) == packet
     };
@@ -98,7 +104,10 @@ fn put_argument(record: Record, number: usize, packet: u64, address: u64, wanted
     let row = &record.arguments()[used];
     row.mark.store(0, Ordering::Release);
     let mut words = [0_u64; 32];
-    let bytes = read_memory(address, &mut words, wanted);
+    let (bytes, mark) = match read_memory(address, &mut words, wanted) {
+        Ok(bytes) => (bytes, 1),
+        Err(error) => (error, 2),
+    };
     row.queue.store(queue, Ordering::Relaxed);
     put(&row.packet, packet);
     row.bytes.store(bytes, Ordering::Relaxed);
@@ -106,15 +115,22 @@ fn put_argument(record: Record, number: usize, packet: u64, address: u64, wanted
     for (place, word) in row.words.iter().zip(words) {
         put(place, word);
     }
-    row.mark.store(1, Ordering::Release);
+    row.mark.store(mark, Ordering::Release);
 }
 
-/// Reads memory that may not be there: the kernel does it for us, and says so. Returns how many bytes there were.
-fn read_memory(address: u64, into: &mut [u64; 32], wanted: usize) -> u32 {
+/// Reads memory that may not be there: the kernel does it for us, and says so. Returns how many bytes there were; the number
+/// of the error where the kernel does not let us ask, as in a sandbox, which says nothing about the memory.
+fn read_memory(address: u64, into: &mut [u64; 32], wanted: usize) -> Result<u32, u32> {
     let length = wanted.min(size_of_val(into));
     let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: length };
     let remote = libc::iovec { iov_base: address as *mut c_void, iov_len: length };
     // SAFETY: writes at most `length` bytes, for which there is room; any address may be asked for.
     let got = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
-    u32::try_from(got).unwrap_or(0)
+    u32::try_from(got).or_else(|_| {
+        // SAFETY: this thread's own number.
+        match unsafe { *libc::__errno_location() } {
+            libc::EFAULT => Ok(0),
+            other => Err(other.unsigned_abs()),
+        }
+    })
 }

@@ -41,17 +41,12 @@ pub(crate) fn around(pool: Pool, bytes: usize, flags: u32) -> Option<Guarded> {
     if !policy::guards() || leave || bytes == 0 {
         return None;
     }
-    let alone = FRAGMENTS_OFF.is_on();
-    let unit = if alone { PAGE } else { BLOCK };
+    let unit = if policy::are_alone() { PAGE } else { BLOCK };
     let wanted = u64::try_from(bytes).ok()?;
     let whole = wanted.checked_next_multiple_of(unit)?;
     let lead = whole - wanted.checked_next_multiple_of(ALIGNMENT)?.min(whole);
     Some(Guarded { bytes: usize::try_from(whole).ok()?, lead })
 }
-
-/// `HSA_DISABLE_FRAGMENT_ALLOCATOR`, with which every allocation is one of the driver's.
-/// Source: ROCr `core/util/flag.h`.
-static FRAGMENTS_OFF: policy::Switch = policy::Switch::new("HSA_DISABLE_FRAGMENT_ALLOCATOR");
 
 /// Keeps the addresses of what was freed from being used again, for as long as not too many others were freed. Returns
 /// whether they could be kept.

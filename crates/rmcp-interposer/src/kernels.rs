@@ -52,3 +52,8 @@ pub(crate) fn remember(object: u64, row: u32) {
     ROWS[place][way].store(row, Ordering::Release);
     keys[way].store(object, Ordering::Release);
 }
+
+/// Forgets all kernels, in a child that was forked: their rows are in its parent's record.
+pub(crate) fn forget() {
+    KEYS.iter().flat_map(|keys| &keys.0).for_each(|key| key.store(0, Ordering::Relaxed));
+}

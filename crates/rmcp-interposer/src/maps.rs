@@ -1,8 +1,8 @@
 //! Which file lies at an address of this process.
 
+use crate::lock::Lock;
 use std::io::BufRead;
 use std::os::unix::ffi::OsStringExt;
-use std::sync::{Mutex, PoisonError};
 
 /// A part of a file that is mapped.
 #[derive(Debug, Clone)]
@@ -14,12 +14,17 @@ struct Mapped {
 }
 
 /// The one that was found last: a library has many code objects.
-static LAST: Mutex<Option<Mapped>> = Mutex::new(None);
+static LAST: Lock<Option<Mapped>> = Lock::new();
+
+/// Forgets it, in a child that was forked.
+pub(crate) fn forget_parents() {
+    LAST.renew();
+}
 
 /// The file that is mapped at an address, and the place in it.
 #[expect(clippy::disallowed_methods, reason = "this process's own memory, as the kernel lists it")]
 pub(crate) fn file_of(address: u64) -> Option<(Vec<u8>, u64)> {
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last = LAST.lock();
     let holds = |mapped: &Mapped| (mapped.first..mapped.end).contains(&address);
     if !last.as_ref().is_some_and(holds) {
         let file = std::fs::File::open("/proc/self/maps").ok()?;

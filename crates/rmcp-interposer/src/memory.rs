@@ -3,7 +3,7 @@
 //! Signals are memory that the runtime takes without these calls, so every setting leaves them alone.
 
 use crate::agents::{self, Pool};
-use crate::allocations::{self, Made, NOWHERE};
+use crate::allocations::{self, Found, Made, NOWHERE};
 use crate::hsa::{self, Agent, PointerInfoOut, Region, Status, SvmAttribute, svm};
 use crate::record::{now, record};
 use crate::table::{
@@ -47,7 +47,8 @@ unsafe extern "C" fn pool_allocate(
     let (used, why) = policy::choose(asked, bytes, flags, code::calls_host());
     let marks = if used.handle == asked.handle { 0 } else { allocation::REDIRECTED };
     let chosen = hsa::Pool { handle: used.handle };
-    if let Some(guarded) = guard::around(used, bytes, flags) {
+    // Where nothing is recorded there is no row for it.
+    if let Some(guarded) = record().and_then(|_| guard::around(used, bytes, flags)) {
         // SAFETY: the program's own arguments, but for the pool, which is another of the same agent, and the size, which is
         // not smaller.
         let status = unsafe { before(chosen, guarded.bytes, flags, out) };
@@ -121,34 +122,38 @@ fn free(entry: &Entry<hsa::MemoryFree>, address: *mut c_void) -> Status {
     let Some(before) = entry.before() else { return hsa::ERROR };
     let base = address as u64;
     let record = record();
-    let found = record.and_then(|record| allocations::find(record, base));
+    let found = allocations::find(base);
     let again = found.is_none() && allocations::was_freed(base);
     let time = now();
     // What comes next at this address, perhaps from another thread, must find it free already.
-    if let (Some(record), Some(found)) = (record, &found) {
+    if let Some(found) = &found {
         allocations::remove(record, found, time);
     }
     let lead = found.map_or(0, |found| found.lead);
     // SAFETY: the program's own argument, or where the runtime's allocation around it begins.
     let status = unsafe { before(base.wrapping_sub(lead) as *mut c_void) };
-    let Some(record) = record else { return status };
     if let Some(found) = found.filter(|found| found.flags & allocation::GUARDED != 0)
         && status == hsa::SUCCESS
         && guard::quarantine(base.wrapping_sub(lead), found.bytes + lead)
     {
         allocations::note_quarantine(record, &found);
     }
+    let Some(record) = record else { return status };
     let (bytes, pool) = found.map_or((0, NOWHERE), |found| (found.bytes, found.pool));
     let values = [base, bytes, u64::from(pool), u64::from(again), 0];
     record.event_at(time, event::FREE, status, values);
     status
 }
 
+/// Whether an allocation is none of the runtime's own.
+fn is_foreign(found: &Found) -> bool {
+    found.flags & (allocation::LOCKED | allocation::IMPORTED) != 0
+}
+
 /// Notes that memory is gone that was not the runtime's own.
 fn remove_foreign(address: *mut c_void) {
-    if let Some(record) = record()
-        && let Some(found) = allocations::find(record, address as u64)
-    {
+    let record = record();
+    if let Some(found) = allocations::find(address as u64).filter(is_foreign) {
         allocations::remove(record, &found, now());
     }
 }
@@ -186,6 +191,10 @@ fn add_foreign(
         let base = unsafe { out.read() } as u64;
         let nowhere = Pool { handle: 0, row: NOWHERE, agent: NOWHERE, segment: 0, flags: 0 };
         let key = host.map_or(base, |host| host as u64);
+        // The runtime lets its own memory be locked as well: that stays what it is.
+        if allocations::find(key).is_some_and(|found| !is_foreign(&found)) {
+            return;
+        }
         add(key, base, bytes, (nowhere, nowhere), flags, 0, reason::OBSERVED);
     }
 }
@@ -251,7 +260,7 @@ unsafe extern "C" fn ipc_detach(address: *mut c_void) -> Status {
 
 /// Where the runtime's allocation begins whose address the program has.
 fn runtimes_own(address: *const c_void) -> *const c_void {
-    let found = record().and_then(|record| allocations::find(record, address as u64));
+    let found = allocations::find(address as u64);
     let lead = found.map_or(0, |found| found.lead);
     (address as u64).wrapping_sub(lead) as *const c_void
 }
@@ -283,7 +292,7 @@ unsafe extern "C" fn pointer_info(
     let Some(before) = POINTER_INFO.before() else { return hsa::ERROR };
     // SAFETY: the program's own arguments.
     let status = unsafe { before(address, out, allocate, count, agents) };
-    let found = record().and_then(|record| allocations::find(record, address as u64));
+    let found = allocations::find(address as u64);
     // SAFETY: the runtime has written as many bytes as the first field says.
     if let (hsa::SUCCESS, Some(found), Some(out)) = (status, found, unsafe { out.as_mut() })
         && found.lead != 0

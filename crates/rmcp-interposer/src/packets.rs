@@ -11,7 +11,7 @@ use crate::table::{LOAD_READ_INDEX, LOAD_WRITE_INDEX, SIGNAL_LOAD};
 use crate::{kernels, record};
 use rmcp_record::layout::{PacketRow, QueueRow, count};
 use rmcp_record::words::{BARRIER, ENDED, LOST_KERNEL, NO_KERNEL};
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
 /// Packets with a completion signal of which the end was not seen, for each queue. HIP keeps fewer signals for a queue.
 const SIGNALS: usize = 64;
@@ -25,6 +25,10 @@ pub(crate) struct Pending {
     end: AtomicU64,
     signals: [AtomicU64; SIGNALS],
     packets: [AtomicU64; SIGNALS],
+    /// What each signal was before its packet was taken; it is over when the signal is less, and not above 0.
+    values: [AtomicI64; SIGNALS],
+    /// Signals of packets before this one are not looked at: one of them may be gone.
+    silent: AtomicU64,
 }
 
 impl Pending {
@@ -34,18 +38,28 @@ impl Pending {
             end: AtomicU64::new(0),
             signals: [const { AtomicU64::new(0) }; SIGNALS],
             packets: [const { AtomicU64::new(0) }; SIGNALS],
+            values: [const { AtomicI64::new(0) }; SIGNALS],
+            silent: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn clear(&self) {
         self.first.store(0, Ordering::Relaxed);
         self.end.store(0, Ordering::Relaxed);
+        self.silent.store(0, Ordering::Relaxed);
     }
 
-    fn add(&self, signal: u64, packet: u64) {
+    /// Adds the signal of a packet, which the processor may have taken.
+    fn add(&self, signal: u64, packet: u64, is_taken: bool) {
+        if signal == 0 || packet < self.silent.load(Ordering::Relaxed) {
+            return;
+        }
+        // Of a packet that was taken, the signal says no more what it was.
+        let value = if is_taken { None } else { load(signal) };
         let end = self.end.load(Ordering::Relaxed);
         self.signals[place_of(end)].store(signal, Ordering::Relaxed);
         self.packets[place_of(end)].store(packet, Ordering::Relaxed);
+        self.values[place_of(end)].store(value.unwrap_or(i64::MAX), Ordering::Relaxed);
         self.end.store(end + 1, Ordering::Relaxed);
         let first = self.first.load(Ordering::Relaxed);
         // The oldest is forgotten: nobody will say of it that it has ended.
@@ -54,9 +68,14 @@ impl Pending {
         }
     }
 
-    /// Whether a signal is waited for.
-    pub(crate) fn has(&self, signal: u64) -> bool {
-        self.signals.iter().any(|known| known.load(Ordering::Relaxed) == signal)
+    /// Whether a packet has ended, by its place among those that are waited for.
+    fn is_over(&self, place: usize) -> bool {
+        let signal = self.signals[place].load(Ordering::Relaxed);
+        if signal == GONE {
+            return true;
+        }
+        let value = load(signal);
+        value.is_some_and(|value| value <= 0 && value < self.values[place].load(Ordering::Relaxed))
     }
 }
 
@@ -96,10 +115,11 @@ pub(crate) fn read(number: usize, live: &Live) {
             }
             continue;
         }
-        let behind = take(number, live, Until::Rung);
+        let told = take(number, live, Until::Rung);
         live.busy.swap(false, Ordering::SeqCst);
-        // Somebody may have rung while this was going on.
-        if behind || live.rung.load(Ordering::SeqCst) <= live.seen.load(Ordering::Relaxed) {
+        // Somebody may have rung while this was going on. That there is more to read than was rung says nothing: a
+        // program may ring with any number, and packets that are not there are not waited for.
+        if told.is_none_or(|told| live.rung.load(Ordering::SeqCst) == told) {
             return;
         }
     }
@@ -136,9 +156,20 @@ pub(crate) fn look(number: usize, live: &Live) {
 }
 
 /// A signal that is about to be destroyed: its owner needs it no more, so what it stood for is over.
-pub(crate) fn forget_signal(live: &Live, signal: u64) {
+///
+/// Nobody looks at it afterwards: packets that name it and were not read are read here, and where that cannot be, the
+/// signals of all that are written are left alone.
+pub(crate) fn forget_signal(number: usize, live: &Live, signal: u64) {
     while live.busy.swap(true, Ordering::SeqCst) {
-        std::hint::spin_loop();
+        std::thread::yield_now();
+    }
+    if let Some(written) = written(live)
+        && live.seen.load(Ordering::Relaxed) < written
+    {
+        take(number, live, Until::Written);
+        if live.seen.load(Ordering::Relaxed) < written {
+            live.pending.silent.store(written, Ordering::Relaxed);
+        }
     }
     for known in &live.pending.signals {
         // Signals are pointers: none is 1. It reads as one that has ended.
@@ -147,45 +178,61 @@ pub(crate) fn forget_signal(live: &Live, signal: u64) {
     live.busy.swap(false, Ordering::SeqCst);
 }
 
+/// How many packets of a queue are written or about to be. For who holds `Live::busy`.
+fn written(live: &Live) -> Option<u64> {
+    let handle = live.queue.load(Ordering::Acquire);
+    let write_index = LOAD_WRITE_INDEX.before().filter(|_| !handle.is_null())?;
+    // SAFETY: the runtime's function; a queue stays until `queue_destroy`, which takes the pointer away and then waits
+    // until nobody is here.
+    Some(unsafe { write_index(handle) })
+}
+
 /// What stands for a signal that was destroyed.
 const GONE: u64 = 1;
 
-/// Reads packets. Returns whether one that should be there is not written yet.
-fn take(number: usize, live: &Live, until: Until) -> bool {
+/// Reads packets, for who holds `Live::busy`. Returns the number up to which the doorbell had said that they are written;
+/// `None` where there is no queue.
+fn take(number: usize, live: &Live, until: Until) -> Option<u64> {
+    let record = record()?;
     let handle = live.queue.load(Ordering::Acquire);
     // SAFETY: a queue stays until `queue_destroy`, which takes the pointer away and then waits until nobody is here.
-    let (Some(queue), Some(record)) = (unsafe { handle.as_ref() }, record()) else { return true };
-    let (Some(read_index), Some(write_index)) =
-        (LOAD_READ_INDEX.before(), LOAD_WRITE_INDEX.before())
-    else {
-        return true;
-    };
+    let queue = unsafe { handle.as_ref() }?;
+    let (read_index, write_index) = (LOAD_READ_INDEX.before()?, LOAD_WRITE_INDEX.before()?);
     // SAFETY: the runtime's functions, on a queue that is there.
     let (taken, written) = unsafe { (read_index(handle), write_index(handle)) };
     let rung = live.rung.load(Ordering::SeqCst);
     let end = if until == Until::Rung { rung.min(written) } else { written };
     let size = u64::from(queue.size);
+    // Packets before this one may have been overwritten: a later one has their place, and theirs was taken.
+    let lost_before = || {
+        // SAFETY: as above.
+        let bound = unsafe { write_index(handle) }.saturating_sub(size);
+        // SAFETY: as above.
+        if bound == 0 { 0 } else { bound.min(unsafe { read_index(handle) }) }
+    };
     let row = &record.queues()[number];
     let mut seen = live.seen.load(Ordering::Relaxed);
-    // What was overwritten in the meantime cannot be read any more.
-    let first = seen.max(end.saturating_sub(size));
+    let first = seen.max(written.saturating_sub(size).min(taken).min(end));
     if first != seen {
         row.missed.fetch_add(first - seen, Ordering::Relaxed);
         seen = first;
+        live.seen.store(seen, Ordering::Relaxed);
     }
-    let mut behind = false;
     if seen < end {
         let time = now();
         while seen < end {
             let Some(packet) = packet_at(queue, seen) else { break };
             let certain = seen < taken || (until == Until::Rung && seen + 1 == rung);
             if packet.header & 0xff == packet::INVALID && !certain {
-                behind = true;
                 break;
             }
-            put_packet(record, number, seen, &packet, time);
-            if packet.signal != 0 {
-                live.pending.add(packet.signal, seen);
+            // Where it was overwritten while it was copied, it is no more the one of this number.
+            fence(Ordering::Acquire);
+            if seen < lost_before() {
+                row.missed.fetch_add(1, Ordering::Relaxed);
+            } else {
+                put_packet(record, number, seen, &packet, time);
+                live.pending.add(packet.signal, seen, seen < taken);
             }
             seen += 1;
             live.seen.store(seen, Ordering::Relaxed);
@@ -195,26 +242,31 @@ fn take(number: usize, live: &Live, until: Until) -> bool {
     }
     put(&row.taken, taken);
     settle_first(record, number, live);
-    behind
+    Some(rung)
 }
 
 /// A copy of a packet in the ring.
 #[inline]
 fn packet_at(queue: &Queue, number: u64) -> Option<Packet> {
-    let size = u64::from(queue.size);
-    if size == 0 || queue.base.is_null() {
+    const WORDS: usize = size_of::<Packet>() / size_of::<u64>();
+    let (size, base) = (u64::from(queue.size), queue.base.cast::<u64>());
+    if size == 0 || base.is_null() || !base.is_aligned() {
         return None;
     }
     let at = usize::try_from(number % size).ok()?;
-    // SAFETY: the ring has `size` packets of 64 bytes at `base`; the processor writes the header of a packet alone, which is
-    // therefore read as an atomic, and first, as the program wrote it last.
-    unsafe {
-        let place = queue.base.cast::<Packet>().add(at);
-        let header = AtomicU16::from_ptr(place.cast()).load(Ordering::Acquire);
-        let mut packet = place.read();
-        packet.header = header;
-        Some(packet)
-    }
+    // SAFETY: the ring has `size` packets of 64 bytes at `base`. The processor, and who writes a later packet, may store
+    // there meanwhile: words are therefore read as atomics, and that of the header first, as the program wrote it last.
+    let words = unsafe {
+        let place = base.add(at * WORDS);
+        let first = AtomicU64::from_ptr(place).load(Ordering::Acquire);
+        let mut words = [first; WORDS];
+        for (at, word) in words.iter_mut().enumerate().skip(1) {
+            *word = AtomicU64::from_ptr(place.add(at)).load(Ordering::Relaxed);
+        }
+        words
+    };
+    // SAFETY: a packet is made of numbers alone, has no gaps, and as many bytes.
+    Some(unsafe { std::mem::transmute::<[u64; WORDS], Packet>(words) })
 }
 
 #[inline]
@@ -248,11 +300,12 @@ fn put_packet(record: Record, number: usize, at: u64, packet: &Packet, time: u64
     }
 }
 
-/// Whether a signal says that what it stands for is over.
-fn is_over(signal: u64) -> bool {
-    let load = SIGNAL_LOAD.before();
-    // SAFETY: a signal of the program, which `forget_signal` takes out before it is destroyed.
-    signal == GONE || load.is_some_and(|load| unsafe { load(Signal { handle: signal }) } <= 0)
+/// What a signal is.
+fn load(signal: u64) -> Option<i64> {
+    let load = SIGNAL_LOAD.before()?;
+    // SAFETY: a signal of a packet of the program. It is there: who calls this holds `Live::busy`, and `forget_signal`,
+    // which is called before it is destroyed, takes that too, reads the packets that name it, and takes it out.
+    Some(unsafe { load(Signal { handle: signal }) })
 }
 
 /// Notes which of the oldest packets have ended.
@@ -261,7 +314,7 @@ fn settle_first(record: Record, number: usize, live: &Live) {
     let pending = &live.pending;
     let (mut first, end) =
         (pending.first.load(Ordering::Relaxed), pending.end.load(Ordering::Relaxed));
-    while first < end && is_over(pending.signals[place_of(first)].load(Ordering::Relaxed)) {
+    while first < end && pending.is_over(place_of(first)) {
         note_end(record, number, pending.packets[place_of(first)].load(Ordering::Relaxed));
         first += 1;
     }
@@ -272,7 +325,7 @@ fn settle_first(record: Record, number: usize, live: &Live) {
 fn settle_all(record: Record, number: usize, live: &Live) {
     let pending = &live.pending;
     for at in pending.first.load(Ordering::Relaxed)..pending.end.load(Ordering::Relaxed) {
-        if is_over(pending.signals[place_of(at)].load(Ordering::Relaxed)) {
+        if pending.is_over(place_of(at)) {
             note_end(record, number, pending.packets[place_of(at)].load(Ordering::Relaxed));
         }
     }

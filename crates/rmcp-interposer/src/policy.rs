@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The number of a setting in `rmcp_record::words::MEMORY`.
 static MEMORY: AtomicU32 = AtomicU32::new(OBSERVE);
 static GUARD: AtomicU32 = AtomicU32::new(0);
+static SIMULATED: AtomicU32 = AtomicU32::new(0);
+static ALONE: AtomicU32 = AtomicU32::new(0);
+static OVERRIDE: OnceLock<OsString> = OnceLock::new();
 
 const OBSERVE: u32 = 0;
 const COARSE: u32 = 1;
@@ -26,7 +29,13 @@ const MEMORY_VARIABLE: &str = "RMCP_MEMORY";
 const GUARD_VARIABLE: &str = "RMCP_GUARD";
 
 /// Set in programs that run on a simulated card: of that a record must say so.
-const SIMULATED: &str = "RMCP_SIM";
+const SIMULATED_VARIABLE: &str = "RMCP_SIM";
+
+/// With it the runtime takes a card for another one.
+const OVERRIDE_VARIABLE: &str = "HSA_OVERRIDE_GFX_VERSION";
+
+/// With it every allocation is one of the driver's. Source: ROCr `core/util/flag.h`.
+const FRAGMENTS_VARIABLE: &str = "HSA_DISABLE_FRAGMENT_ALLOCATOR";
 
 /// A variable of the environment.
 #[expect(
@@ -37,7 +46,8 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Reads the settings. A word that is not known changes nothing.
+/// Reads the settings, once: later the environment may be changed by other threads, or its lock be held where this process
+/// forked. A word that is not known changes nothing.
 pub(crate) fn read() {
     let word = variable(MEMORY_VARIABLE);
     let known = rmcp_record::words::MEMORY.iter().zip(0..);
@@ -46,6 +56,19 @@ pub(crate) fn read() {
     MEMORY.store(number, Ordering::Relaxed);
     let guard = variable(GUARD_VARIABLE).is_some_and(|word| word == "1");
     GUARD.store(u32::from(guard), Ordering::Relaxed);
+    SIMULATED.store(u32::from(variable(SIMULATED_VARIABLE).is_some()), Ordering::Relaxed);
+    let alone = variable(FRAGMENTS_VARIABLE).is_some_and(|word| word == "1");
+    ALONE.store(u32::from(alone), Ordering::Relaxed);
+    if let Some(value) = variable(OVERRIDE_VARIABLE) {
+        // Where the runtime is started again it has the same.
+        let _ = OVERRIDE.set(value);
+    }
+}
+
+/// Whether every allocation is one of the driver's, and none shares a block with others.
+#[inline]
+pub(crate) fn are_alone() -> bool {
+    ALONE.load(Ordering::Relaxed) != 0
 }
 
 /// Whether allocations are guarded.
@@ -59,8 +82,8 @@ pub(crate) fn describe(record: Record) {
     let head = record.head();
     head.memory.store(MEMORY.load(Ordering::Relaxed), Ordering::Relaxed);
     head.guard.store(GUARD.load(Ordering::Relaxed), Ordering::Relaxed);
-    head.simulated.store(u32::from(variable(SIMULATED).is_some()), Ordering::Relaxed);
-    if let Some(value) = variable("HSA_OVERRIDE_GFX_VERSION") {
+    head.simulated.store(SIMULATED.load(Ordering::Relaxed), Ordering::Relaxed);
+    if let Some(value) = OVERRIDE.get() {
         record.put(value.as_bytes(), &head.gfx_override);
     }
 }
@@ -120,22 +143,5 @@ pub(crate) fn coherency(asked: u64, calls_host: bool) -> u64 {
         // Fine-grained is what the driver gives managed memory of which nobody said anything.
         FINE | SYSTEM_DEFAULT => svm::FINE,
         _ => asked,
-    }
-}
-
-/// A variable of another program that is looked up once.
-pub(crate) struct Switch {
-    name: &'static str,
-    is_on: OnceLock<bool>,
-}
-
-impl Switch {
-    pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, is_on: OnceLock::new() }
-    }
-
-    /// Whether it is `1`.
-    pub(crate) fn is_on(&self) -> bool {
-        *self.is_on.get_or_init(|| variable(self.name).is_some_and(|word| word == "1"))
     }
 }

@@ -1,8 +1,9 @@
 //! This process: whether it may be watched, where its record goes, and what happens when it forks.
 
+use crate::file::{self, Name, Refused};
 use crate::record::{self, Record, now, today};
 use rmcp_record::layout::{MAGIC, VERSION, place};
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -14,11 +15,14 @@ const VARIABLE: &str = "RMCP_RECORD";
 /// How many records are kept in the folder that is ours.
 const KEPT: usize = 16;
 
-/// What a record is called in a folder, behind the number of its process.
+/// What a record is called in a folder, behind the number of its process and when it began. The number of a child follows.
 const ENDING: &str = ".rec";
 
 /// The file of the process that loaded this library, for a child that is forked.
 static FILE: OnceLock<CString> = OnceLock::new();
+
+/// What is to be called when this process forks and ends is known.
+static WATCHED: AtomicBool = AtomicBool::new(false);
 
 /// A child that was forked, and has written nothing yet.
 static FORKED: AtomicBool = AtomicBool::new(false);
@@ -34,32 +38,49 @@ pub(crate) fn has_others_rights() -> bool {
 
 /// Begins the record where there is none. What cannot be written is not recorded, and the program goes on.
 pub(crate) fn begin() -> Option<Record> {
-    if let Some(present) = record::present() {
+    if !WATCHED.swap(true, Ordering::AcqRel) {
+        // SAFETY: functions of this library, which is never unloaded.
+        unsafe {
+            libc::pthread_atfork(None, None, Some(after_fork));
+            libc::atexit(at_exit);
+        }
+    }
+    // In a child that was forked, this makes its own.
+    if let Some(present) = record::record() {
         present.head().ended.store(0, Ordering::Relaxed);
         return Some(present);
     }
-    let file = choose()?;
-    let made = open(&file)?;
-    FILE.set(made.path).ok()?;
-    // SAFETY: functions of this library, which is never unloaded.
-    unsafe {
-        libc::pthread_atfork(None, None, Some(after_fork));
-        libc::atexit(at_exit);
+    // A child that could not make its own.
+    if FILE.get().is_some() {
+        return None;
     }
-    start(made.mapping, 0)
+    let name = CString::new(choose()?.into_os_string().into_vec()).ok()?;
+    let made = match create(&Name::of(&name)?, 0) {
+        Err(Refused::Held) => create(&Name::of(&name)?.with(b".", pid().into())?, 0),
+        other => other,
+    };
+    let mapping = made.ok()?;
+    FILE.set(name).ok()?;
+    begin_with(mapping)
 }
 
-/// The record of a child that was forked, from its first use on.
+/// The record of a child that was forked, from its first use on. Allocates nothing: a lock of the allocator may have been
+/// held by a thread that is not here.
 #[cold]
 pub(crate) fn attach() -> Option<Record> {
     if !FORKED.swap(false, Ordering::AcqRel) {
         return None;
     }
+    // What is known is in the parent's record, under numbers of its rows; locks may be held by threads that are not here.
+    crate::queues::forget_parents();
+    crate::kernels::forget();
+    crate::allocations::forget();
+    crate::agents::forget_parents();
+    crate::code::forget_parents();
+    crate::maps::forget_parents();
     let parent = OWNER.load(Ordering::Relaxed);
-    let mut path = [0; 4096];
-    let made = open_beside(FILE.get()?, &mut path)?;
-    crate::queues::forget();
-    start(made, parent)
+    let name = Name::of(FILE.get()?)?.with(b".", pid().into())?;
+    begin_with(create(&name, parent).ok()?)
 }
 
 /// Nothing of the parent is written by its child. Only calls that POSIX allows here.
@@ -75,13 +96,21 @@ extern "C" fn at_exit() {
     }
 }
 
-fn start(mapping: *mut u8, forked_from: u32) -> Option<Record> {
+fn begin_with(mapping: *mut u8) -> Option<Record> {
+    OWNER.store(pid(), Ordering::Relaxed);
     record::set(mapping);
-    let record = record::present()?;
+    record::present()
+}
+
+fn pid() -> u32 {
+    std::process::id()
+}
+
+/// Writes the head of a record that nobody sees yet.
+fn describe(record: Record, forked_from: u32) {
     let head = record.head();
-    OWNER.store(std::process::id(), Ordering::Relaxed);
     head.version.store(VERSION, Ordering::Relaxed);
-    head.pid.store(std::process::id(), Ordering::Relaxed);
+    head.pid.store(pid(), Ordering::Relaxed);
     head.bytes.store(place::END as u64, Ordering::Relaxed);
     head.started.store(today(), Ordering::Relaxed);
     head.clock.store(now(), Ordering::Relaxed);
@@ -94,91 +123,12 @@ fn start(mapping: *mut u8, forked_from: u32) -> Option<Record> {
     record.put(path.get(..usize::try_from(length).unwrap_or(0)).unwrap_or(&[]), &head.program);
     crate::policy::describe(record);
     head.magic.store(u64::from_le_bytes(MAGIC), Ordering::Release);
-    Some(record)
-}
-
-/// A file that was made, and where it is in memory.
-struct Made {
-    path: CString,
-    mapping: *mut u8,
-}
-
-/// Makes the file; beside it where another process is writing that.
-fn open(path: &Path) -> Option<Made> {
-    let name = CString::new(path.as_os_str().to_owned().into_vec()).ok()?;
-    if let Some(mapping) = create(&name) {
-        return Some(Made { path: name, mapping });
-    }
-    let mut beside = [0; 4096];
-    let mapping = open_beside(&name, &mut beside)?;
-    Some(Made { path: name, mapping })
-}
-
-/// Makes the file whose name ends in this process's number. Allocates nothing: it is called in a child.
-fn open_beside(name: &CStr, path: &mut [u8; 4096]) -> Option<*mut u8> {
-    let name = name.to_bytes();
-    let (front, rest) = path.split_at_mut_checked(name.len())?;
-    front.copy_from_slice(name);
-    let mut digits = [0; 12];
-    let mut number = std::process::id();
-    let mut first = digits.len();
-    while first > 1 {
-        first -= 1;
-        *digits.get_mut(first)? = b'0' + u8::try_from(number % 10).ok()?;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    first -= 1;
-    *digits.get_mut(first)? = b'.';
-    let digits = digits.get(first..)?;
-    rest.get_mut(..digits.len())?.copy_from_slice(digits);
-    create(CStr::from_bytes_until_nul(path).ok()?)
-}
-
-/// Makes a file of the record's length and maps it; `None` where that cannot be, or somebody else writes it.
-///
-/// All blocks are there before the first byte is written: a full disk would otherwise end the program with `SIGBUS`.
-fn create(path: &CStr) -> Option<*mut u8> {
-    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NOCTTY;
-    let length = libc::off_t::try_from(place::END).ok()?;
-    // SAFETY: the name is a C string; what comes back is seen. The file's lock, which is kept as long as the file is open
-    // in a process, is why the descriptor stays open.
-    unsafe {
-        let file = libc::open(path.as_ptr(), flags, 0o600);
-        if file < 0 {
-            return None;
-        }
-        let mut about: libc::stat = std::mem::zeroed();
-        let usable = libc::fstat(file, &mut about) == 0
-            && about.st_mode & libc::S_IFMT == libc::S_IFREG
-            && libc::flock(file, libc::LOCK_EX | libc::LOCK_NB) == 0
-            && libc::ftruncate(file, 0) == 0
-            && libc::posix_fallocate(file, 0, length) == 0;
-        if !usable {
-            libc::close(file);
-            return None;
-        }
-        let mapping = libc::mmap(
-            std::ptr::null_mut(),
-            place::END,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED,
-            file,
-            0,
-        );
-        if mapping == libc::MAP_FAILED {
-            libc::close(file);
-            return None;
-        }
-        Some(mapping.cast())
-    }
 }
 
 /// Where the record goes; `None` where there is to be none.
 fn choose() -> Option<PathBuf> {
-    let own = format!("{}{ENDING}", std::process::id());
+    // A number is given again to another process, the more often in a container.
+    let own = format!("{}-{}{ENDING}", pid(), today() / 1_000_000_000);
     match crate::policy::variable(VARIABLE) {
         Some(off) if off == "off" => None,
         Some(named) => {
@@ -212,20 +162,29 @@ fn make_private(folder: &Path) -> Option<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()
 }
 
-/// Keeps the newest records of a folder of ours, one less than are to be there.
+/// Keeps the newest records of a folder of ours, one less than are to be there, and those that are being written.
 #[expect(clippy::disallowed_methods, reason = "records that this library wrote")]
 fn forget_old(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let is_ours = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "rec");
+    let is_ours = |name: OsString| name.to_string_lossy().contains(ENDING);
     let mut records: Vec<_> = entries
         .filter_map(Result::ok)
-        .filter(|entry| is_ours(&entry.path()))
+        .filter(|entry| is_ours(entry.file_name()))
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     records.sort();
     let old = (records.len() + 1).saturating_sub(KEPT);
-    for (_, path) in records.iter().take(old) {
+    let not_held = records.iter().filter(|(_, path)| {
+        CString::new(path.as_os_str().as_encoded_bytes()).is_ok_and(|name| !file::is_held(&name))
+    });
+    for (_, path) in not_held.take(old) {
         // One that somebody else has removed is gone as well.
         let _ = std::fs::remove_file(path);
     }
+}
+
+/// Makes a record's file, with its head.
+fn create(name: &Name, forked_from: u32) -> Result<*mut u8, Refused> {
+    let fill = |mapping| describe(Record::at_place(mapping), forked_from);
+    file::create(name, u64::from(pid()), today(), fill)
 }

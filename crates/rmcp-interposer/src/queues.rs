@@ -15,6 +15,7 @@ use rmcp_record::layout::{QueueRow, count};
 use rmcp_record::words::event;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A queue of this process.
 #[repr(align(64))]
@@ -75,15 +76,44 @@ pub(crate) fn live() -> impl Iterator<Item = (usize, &'static Live)> {
     LIVE.iter().enumerate().filter(|(_, live)| !live.queue.load(Ordering::Acquire).is_null())
 }
 
-/// Forgets all queues: in a child that cannot use them, and when the runtime has shut down.
+/// For how many milliseconds threads that read packets are waited for when the runtime has shut down.
+const PATIENCE: u32 = 1000;
+
+/// Forgets all queues, when the runtime has shut down. Who reads packets of one is waited for; a row that he does not leave
+/// is used no more.
 pub(crate) fn forget() {
+    forget_doorbells();
+    let mut waited = 0;
+    for live in &LIVE {
+        live.queue.store(std::ptr::null_mut(), Ordering::SeqCst);
+        let mut is_left = !live.busy.swap(true, Ordering::SeqCst);
+        while !is_left && waited < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+            waited += 1;
+            is_left = !live.busy.swap(true, Ordering::SeqCst);
+        }
+        if is_left {
+            live.pending.clear();
+            live.taken.store(false, Ordering::Relaxed);
+            live.busy.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Forgets all queues in a child that was forked, which cannot use them, and in which no other thread is.
+pub(crate) fn forget_parents() {
+    forget_doorbells();
+    for live in &LIVE {
+        live.queue.store(std::ptr::null_mut(), Ordering::SeqCst);
+        live.pending.clear();
+        live.taken.store(false, Ordering::Relaxed);
+        live.busy.store(false, Ordering::SeqCst);
+    }
+}
+
+fn forget_doorbells() {
     for place in &DOORBELLS {
         place.0.iter().for_each(|doorbell| doorbell.store(0, Ordering::Relaxed));
-    }
-    for live in &LIVE {
-        live.queue.store(std::ptr::null_mut(), Ordering::Relaxed);
-        live.taken.store(false, Ordering::Relaxed);
-        live.busy.store(false, Ordering::Relaxed);
     }
 }
 
@@ -143,7 +173,9 @@ unsafe extern "C" fn signal_store_screlease(signal: Signal, value: i64) {
 /// A store to a signal, which may be the doorbell of a queue.
 #[inline]
 fn rung(signal: Signal, value: i64) {
-    if let Some(number) = find(signal.handle) {
+    if let Some(number) = find(signal.handle)
+        && record().is_some()
+    {
         LIVE[number].rung.fetch_max(value.cast_unsigned().wrapping_add(1), Ordering::SeqCst);
         crate::packets::read(number, &LIVE[number]);
     }
@@ -167,10 +199,15 @@ unsafe extern "C" fn queue_create(
     let live = &LIVE[number];
     live.callback.store(callback.map_or(0, |function| function as usize), Ordering::Relaxed);
     live.data.store(data, Ordering::Relaxed);
-    let ours = std::ptr::from_ref(live).cast_mut().cast();
+    // Where the program has no function, the runtime has one of its own, which it must not lose.
+    let (called, with) = match callback {
+        Some(_) => {
+            (Some(queue_failed as QueueCallback), std::ptr::from_ref(live).cast_mut().cast())
+        }
+        None => (None, data),
+    };
     // SAFETY: the program's own arguments, but for a function of ours that hands on to the program's, with data that stays.
-    let status =
-        unsafe { before(agent, size, kind, Some(queue_failed), ours, private, group, queue) };
+    let status = unsafe { before(agent, size, kind, called, with, private, group, queue) };
     // SAFETY: the runtime has written the queue where it says that it was made.
     let made = if status == hsa::SUCCESS { unsafe { queue.as_ref() } } else { None };
     // SAFETY: as above.
@@ -185,24 +222,27 @@ unsafe extern "C" fn queue_create(
 fn take_row() -> Option<usize> {
     let record = record()?;
     let destroyed = |number: &usize| record.queues()[*number].destroyed.load(Ordering::Relaxed);
-    let free = (0..count::QUEUES).filter(|&number| !LIVE[number].taken.load(Ordering::Relaxed));
-    let Some(number) = free.min_by_key(destroyed) else {
-        record.head().lost_queues.fetch_add(1, Ordering::Relaxed);
-        return None;
-    };
-    // Another thread may have been quicker; its queue is recorded and this one is not.
-    if LIVE[number].taken.swap(true, Ordering::AcqRel) {
-        record.head().lost_queues.fetch_add(1, Ordering::Relaxed);
-        return None;
+    for _ in 0..count::QUEUES {
+        let free = (0..count::QUEUES).filter(|&number| !LIVE[number].taken.load(Ordering::Relaxed));
+        let Some(number) = free.min_by_key(destroyed) else { break };
+        // Another thread may have been quicker; then it is another row.
+        if !LIVE[number].taken.swap(true, Ordering::AcqRel) {
+            return Some(number);
+        }
     }
-    Some(number)
+    record.head().lost_queues.fetch_add(1, Ordering::Relaxed);
+    None
 }
 
 fn begin(number: usize, agent: Agent, handle: *mut Queue, queue: &Queue) {
     let (Some(record), live) = (record(), &LIVE[number]) else { return };
     let row = &record.queues()[number];
     row.mark.store(0, Ordering::Release);
-    record.packets(number).iter().for_each(|packet| packet.mark.store(0, Ordering::Relaxed));
+    for packet in record.packets(number) {
+        packet.mark.store(0, Ordering::Relaxed);
+        packet.time.store(0, Ordering::Relaxed);
+    }
+    crate::faults::forget_arguments(record, number);
     row.agent.store(crate::agents::row_of(agent), Ordering::Relaxed);
     row.id.store(queue.id, Ordering::Relaxed);
     row.handle.store(handle as u64, Ordering::Relaxed);
@@ -237,7 +277,10 @@ fn begin(number: usize, agent: Agent, handle: *mut Queue, queue: &Queue) {
 
 unsafe extern "C" fn queue_destroy(queue: *mut Queue) -> Status {
     let Some(before) = QUEUE_DESTROY.before() else { return hsa::ERROR };
-    let found = live().find(|(_, live)| live.queue.load(Ordering::Acquire) == queue);
+    // In a child that was forked, the queues of its parent are forgotten first: who held one of them is not there.
+    let present = record();
+    let found =
+        live().find(|(_, live)| present.is_some() && live.queue.load(Ordering::Acquire) == queue);
     if let Some((number, live)) = found {
         // SAFETY: a queue of this process, which is still there.
         if let Some(queue) = unsafe { queue.as_ref() } {
@@ -246,9 +289,9 @@ unsafe extern "C" fn queue_destroy(queue: *mut Queue) -> Status {
         live.queue.store(std::ptr::null_mut(), Ordering::Release);
         // Who still reads its packets is done in some nanoseconds.
         while live.busy.swap(true, Ordering::SeqCst) {
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
-        if let Some(record) = record() {
+        if let Some(record) = present {
             let row = &record.queues()[number];
             end(row);
             record.event(event::QUEUE_END, hsa::SUCCESS, [number as u64, queue as u64, 0, 0, 0]);

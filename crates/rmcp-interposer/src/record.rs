@@ -67,6 +67,11 @@ macro_rules! tables {
 }
 
 impl Record {
+    /// The record in a mapping of [`place::END`] bytes.
+    pub(crate) fn at_place(base: *mut u8) -> Self {
+        Self { base }
+    }
+
     /// A type of atomics at a place of the file.
     #[inline]
     fn at<T>(self, place: usize) -> &'static T {

@@ -8,7 +8,7 @@ use std::mem::offset_of;
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 /// A row, by where it begins.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Row<'a> {
     bytes: &'a [u8],
 }
@@ -37,6 +37,11 @@ impl<'a> Bytes<'a> {
 }
 
 impl Row<'_> {
+    /// Whether it stands for one that is not there: every number of it is 0.
+    pub(crate) fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// 16 bits.
     pub(crate) fn half(self, at: usize) -> u16 {
         let bytes = self.bytes.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());

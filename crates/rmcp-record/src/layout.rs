@@ -294,13 +294,13 @@ pub struct EventRow {
 #[derive(Debug)]
 #[repr(C)]
 pub struct ArgumentsRow {
-    /// 1 when valid.
+    /// 1 when valid; 2 where the kernel did not let the memory be read at all, which says nothing about it.
     pub mark: AtomicU32,
     /// The row of the queue.
     pub queue: AtomicU32,
     /// The packet's number.
     pub packet: AtomicU64,
-    /// Bytes that could be read.
+    /// Bytes that could be read: 0 where there is no memory. Where `mark` is 2, the number of the error.
     pub bytes: AtomicU32,
     /// Bytes that the kernel takes.
     pub wanted: AtomicU32,

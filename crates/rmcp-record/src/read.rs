@@ -126,10 +126,15 @@ impl<'a> Reader<'a> {
         row.long(at).saturating_sub(self.clock)
     }
 
-    /// Rows of a table that is filled from the front, up to the first that is empty.
-    fn filled<T>(&self, place: usize, count: usize, used: usize) -> Vec<Row<'a>> {
+    /// Rows of a table that is filled from the front. One that was not finished is there as an empty one, so that the others
+    /// keep their numbers. A row begins with its mark.
+    fn filled<T>(&mut self, place: usize, count: usize, used: usize) -> Vec<Row<'a>> {
         let used = self.bytes.head().word(used) as usize;
-        self.bytes.rows::<T>(place, count).take(used).collect()
+        let rows = self.bytes.rows::<T>(place, count).take(used);
+        let rows: Vec<_> = rows.map(|row| Some(row).filter(|row| row.word(0) != 0)).collect();
+        let torn = rows.iter().filter(|row| row.is_none()).count();
+        self.torn = self.torn.saturating_add(u32::try_from(torn).unwrap_or(u32::MAX));
+        rows.into_iter().map(Option::unwrap_or_default).collect()
     }
 
     fn agents(&mut self) -> Vec<FlightAgent> {
@@ -146,7 +151,8 @@ impl<'a> Reader<'a> {
     fn pools(&mut self, agents: &[FlightAgent]) -> Vec<FlightPool> {
         let rows = self.filled::<PoolRow>(place::POOLS, count::POOLS, offset_of!(Head, pools));
         let pool = |row: Row<'_>| FlightPool {
-            agent: row_of(row.word(offset_of!(PoolRow, agent)), agents.len()),
+            agent: row_of(row.word(offset_of!(PoolRow, agent)), agents.len())
+                .filter(|_| !row.is_empty()),
             bytes: row.long(offset_of!(PoolRow, bytes)),
             kind: kind_of(
                 row.word(offset_of!(PoolRow, segment)),
@@ -181,7 +187,7 @@ impl<'a> Reader<'a> {
         let rows =
             self.filled::<KernelRow>(place::KERNELS, count::KERNELS, offset_of!(Head, kernels));
         let kernel = |row: Row<'_>| FlightKernel {
-            code: row_of(row.word(offset_of!(KernelRow, code)), codes),
+            code: row_of(row.word(offset_of!(KernelRow, code)), codes).filter(|_| !row.is_empty()),
             name: self.text(row, offset_of!(KernelRow, name)).unwrap_or_default(),
             object: row.long(offset_of!(KernelRow, object)),
             kernarg_bytes: row.word(offset_of!(KernelRow, kernarg_bytes)),
@@ -429,13 +435,50 @@ mod tests {
         assert_eq!(ended([0, 0, ENDED, 0]), [false, false, true, false]);
     }
 
+    /// A program may die while it adds a row; rows are named by their numbers.
+    #[test]
+    fn a_row_that_was_not_finished_is_torn_and_keeps_its_number() {
+        let mut bytes = empty();
+        for used in [
+            offset_of!(Head, agents),
+            offset_of!(Head, pools),
+            offset_of!(Head, codes),
+            offset_of!(Head, kernels),
+        ] {
+            put(&mut bytes, used, &2_u32.to_le_bytes());
+        }
+        let rows = [
+            (place::AGENTS, size_of::<AgentRow>(), offset_of!(AgentRow, handle)),
+            (place::POOLS, size_of::<PoolRow>(), offset_of!(PoolRow, bytes)),
+            (place::CODES, size_of::<CodeRow>(), offset_of!(CodeRow, bytes)),
+            (place::KERNELS, size_of::<KernelRow>(), offset_of!(KernelRow, object)),
+        ];
+        for (table, size, field) in rows {
+            // The first is half written.
+            put(&mut bytes, table + field, &7_u64.to_le_bytes());
+            put(&mut bytes, table + size, &1_u32.to_le_bytes());
+            put(&mut bytes, table + size + field, &9_u64.to_le_bytes());
+        }
+        let record = read(&bytes).unwrap();
+        assert_eq!(record.lost.torn, 4);
+        assert_eq!([record.agents[0].handle, record.agents[1].handle], [0, 9]);
+        assert_eq!([record.pools[0].bytes, record.pools[1].bytes], [0, 9]);
+        assert_eq!([record.codes[0].bytes, record.codes[1].bytes], [0, 9]);
+        assert_eq!([record.kernels[0].object, record.kernels[1].object], [0, 9]);
+        // What is not known is not the first of something.
+        assert_eq!([record.pools[0].agent, record.pools[1].agent], [None, Some(0)]);
+        assert_eq!([record.kernels[0].code, record.kernels[1].code], [None, Some(0)]);
+    }
+
     #[test]
     fn however_often_a_text_is_named_its_length_is_bounded() {
         let mut bytes = empty();
         put(&mut bytes, offset_of!(Head, kernels), &4096_u32.to_le_bytes());
         let long = u32::try_from(count::TEXT).unwrap();
         for row in 0..count::KERNELS {
-            let at = place::KERNELS + row * size_of::<KernelRow>() + offset_of!(KernelRow, name);
+            let row_at = place::KERNELS + row * size_of::<KernelRow>();
+            put(&mut bytes, row_at, &1_u32.to_le_bytes());
+            let at = row_at + offset_of!(KernelRow, name);
             // One in two is longer than any that is written.
             let length = if row % 2 == 0 { long } else { u32::try_from(LONGEST_TEXT).unwrap() };
             put(&mut bytes, at + 4, &length.to_le_bytes());

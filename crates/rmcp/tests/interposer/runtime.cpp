@@ -7,9 +7,8 @@
 //   order N           48 threads on 12 queues ring N doorbells in all; the record is looked at by who started this
 //   again             shuts down and starts again
 //   load              what OnLoad returns
-#include <hsa_api_trace.h>
+#include "empty.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -22,95 +21,6 @@
 #include <vector>
 
 namespace {
-
-using OnUnload = void (*)();
-using OnLoad = bool (*)(void *, uint64_t, uint64_t, const char *const *);
-
-HsaApiTableContainer tables;
-OnLoad on_load;
-
-// ---- the runtime ------------------------------------------------------------------------------------------------------
-
-struct Queue {
-    hsa_queue_t queue;
-    std::atomic<uint64_t> written{0}, taken{0};
-    std::atomic<int64_t> doorbell{0};
-};
-
-hsa_status_t queue_create(hsa_agent_t, uint32_t size, hsa_queue_type32_t, void (*)(hsa_status_t, hsa_queue_t *, void *), void *,
-                          uint32_t, uint32_t, hsa_queue_t **queue) {
-    // A page of its own, which can go away.
-    void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    auto *made = new (page) Queue();
-    made->queue.size = size;
-    made->queue.base_address = std::aligned_alloc(64, size * 64);
-    std::memset(made->queue.base_address, 0, size * 64);
-    made->queue.doorbell_signal.handle = reinterpret_cast<uint64_t>(&made->doorbell);
-    *queue = &made->queue;
-    return HSA_STATUS_SUCCESS;
-}
-hsa_status_t queue_destroy(hsa_queue_t *) { return HSA_STATUS_SUCCESS; }
-uint64_t read_index(const hsa_queue_t *queue) { return reinterpret_cast<const Queue *>(queue)->taken.load(std::memory_order_relaxed); }
-uint64_t write_index(const hsa_queue_t *queue) {
-    return reinterpret_cast<const Queue *>(queue)->written.load(std::memory_order_relaxed);
-}
-// Of threads that share a queue the one with the lower number may come later: a doorbell never goes back.
-void signal_store(hsa_signal_t signal, hsa_signal_value_t value) {
-    auto *doorbell = reinterpret_cast<std::atomic<int64_t> *>(signal.handle);
-    int64_t told = doorbell->load(std::memory_order_relaxed);
-    while (told < value && !doorbell->compare_exchange_weak(told, value, std::memory_order_release)) {
-    }
-}
-hsa_signal_value_t signal_load(hsa_signal_t signal) {
-    return reinterpret_cast<std::atomic<int64_t> *>(signal.handle)->load(std::memory_order_relaxed);
-}
-std::atomic<uint64_t> next_address{0x700000000000};
-hsa_status_t pool_allocate(hsa_amd_memory_pool_t, size_t size, uint32_t, void **out) {
-    *out = reinterpret_cast<void *>(next_address.fetch_add((size + 4095) / 4096 * 4096, std::memory_order_relaxed));
-    return HSA_STATUS_SUCCESS;
-}
-hsa_status_t pool_free(void *) { return HSA_STATUS_SUCCESS; }
-hsa_signal_value_t signal_wait(hsa_signal_t signal, hsa_signal_condition_t, hsa_signal_value_t, uint64_t, hsa_wait_state_t) {
-    return signal_load(signal);
-}
-// A symbol's handle is the address of its kernel.
-hsa_status_t symbol_get_info(hsa_executable_symbol_t symbol, hsa_executable_symbol_info_t what, void *out) {
-    char name[16];
-    const int length = std::snprintf(name, sizeof name, "kernel%llx", static_cast<unsigned long long>(symbol.handle));
-    switch (what) {
-    case HSA_EXECUTABLE_SYMBOL_INFO_KERNEL_OBJECT: std::memcpy(out, &symbol.handle, 8); break;
-    case HSA_EXECUTABLE_SYMBOL_INFO_NAME: std::memcpy(out, name, static_cast<size_t>(length)); break;
-    default: {
-        const uint32_t number = what == HSA_EXECUTABLE_SYMBOL_INFO_NAME_LENGTH ? static_cast<uint32_t>(length) : 0;
-        std::memcpy(out, &number, 4);
-    }
-    }
-    return HSA_STATUS_SUCCESS;
-}
-hsa_status_t nothing() { return HSA_STATUS_ERROR; }
-
-/// Entries of a table, behind its version.
-template <class Table> void **entries(Table &table) { return reinterpret_cast<void **>(&table.version + 1); }
-template <class Table> size_t count(const Table &table) { return (table.version.minor_id - sizeof(ApiTableVersion)) / sizeof(void *); }
-
-void make_tables() {
-    new (&tables) HsaApiTableContainer();
-    for (size_t i = 0; i < count(tables.core); ++i) entries(tables.core)[i] = reinterpret_cast<void *>(nothing);
-    for (size_t i = 0; i < count(tables.amd_ext); ++i) entries(tables.amd_ext)[i] = reinterpret_cast<void *>(nothing);
-    tables.core.hsa_queue_create_fn = queue_create;
-    tables.core.hsa_queue_destroy_fn = queue_destroy;
-    tables.core.hsa_queue_load_read_index_relaxed_fn = read_index;
-    tables.core.hsa_queue_load_write_index_relaxed_fn = write_index;
-    tables.core.hsa_signal_store_relaxed_fn = signal_store;
-    tables.core.hsa_signal_store_screlease_fn = signal_store;
-    tables.core.hsa_signal_load_relaxed_fn = signal_load;
-    tables.core.hsa_executable_symbol_get_info_fn = symbol_get_info;
-    tables.core.hsa_signal_wait_scacquire_fn = signal_wait;
-    tables.amd_ext.hsa_amd_memory_pool_allocate_fn = pool_allocate;
-    tables.amd_ext.hsa_amd_memory_pool_free_fn = pool_free;
-}
-
-bool load() { return on_load(&tables.root, 1, 0, nullptr); }
 
 // ---- what is looked at ------------------------------------------------------------------------------------------------
 
@@ -186,27 +96,6 @@ void show_names() {
     NAME(amd_ext, hsa_amd_memory_lock_to_pool)
     NAME(amd_ext, hsa_amd_svm_attributes_set)
     std::printf("\n");
-}
-
-hsa_queue_t *make_queue() {
-    hsa_queue_t *queue = nullptr;
-    tables.core.hsa_queue_create_fn({1}, 1024, 0, nullptr, nullptr, 0, 0, &queue);
-    return queue;
-}
-
-/// What every user of a queue does: takes a number, writes the packet, its header last, and rings.
-void ring(Queue *queue, uint64_t kernel) {
-    const uint64_t number = queue->written.fetch_add(1, std::memory_order_relaxed);
-    // The ring has room only when the processor has taken what is there.
-    while (number - queue->taken.load(std::memory_order_acquire) >= queue->queue.size) std::this_thread::yield();
-    auto *packet = static_cast<hsa_kernel_dispatch_packet_t *>(queue->queue.base_address) + number % queue->queue.size;
-    packet->workgroup_size_x = 64;
-    packet->grid_size_x = static_cast<uint32_t>(number);
-    packet->kernel_object = kernel;
-    packet->kernarg_address = reinterpret_cast<void *>(number);
-    __atomic_store_n(&packet->header, static_cast<uint16_t>(HSA_PACKET_TYPE_KERNEL_DISPATCH | 1 << HSA_PACKET_HEADER_BARRIER),
-                     __ATOMIC_RELEASE);
-    tables.core.hsa_signal_store_screlease_fn(queue->queue.doorbell_signal, static_cast<hsa_signal_value_t>(number));
 }
 
 double per_dispatch(Queue *queue, uint64_t many) {

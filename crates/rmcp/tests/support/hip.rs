@@ -26,12 +26,15 @@ pub(crate) fn made_folder() -> PathBuf {
     folder
 }
 
-/// Compiles a source of the project, where it is newer than what it makes.
+/// Compiles a source of the project, where it or a header beside it is newer than what it makes.
 fn compile(compiler: &str, source: &str, made: &str, arguments: &[&str]) -> PathBuf {
     let _one = COMPILING.lock().unwrap();
     let (source, made) = (top().join(source), made_folder().join(made));
     let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-    if age(&made).is_some_and(|age_made| Some(age_made) > age(&source)) {
+    let beside = source.parent().unwrap().read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let headers = beside.filter(|path| path.extension().is_some_and(|ending| ending == "hpp"));
+    let newest = headers.chain([source.clone()]).filter_map(|path| age(&path)).max();
+    if age(&made).is_some_and(|made| Some(made) > newest) {
         return made;
     }
     let mut command = Command::new(compiler);
@@ -54,11 +57,21 @@ pub(crate) fn c(source: &str, made: &str, arguments: &[&str]) -> PathBuf {
     compile("cc", &format!("crates/rmcp/tests/interposer/{source}"), made, arguments)
 }
 
-/// Compiles the runtime that does nothing, with the real runtime's own headers.
-pub(crate) fn empty_runtime() -> PathBuf {
+/// Compiles a program with the runtime that does nothing in it, with the real runtime's own headers.
+fn with_runtime(name: &str, made: &str) -> PathBuf {
+    let folder = "crates/rmcp/tests/interposer";
     let arguments = ["-std=c++17", "-O2", "-DAMD_INTERNAL_BUILD", "-I/usr/include/hsa", "-pthread"];
-    let source = "crates/rmcp/tests/interposer/runtime.cpp";
-    compile("c++", source, "empty-runtime", &arguments)
+    compile("c++", &format!("{folder}/{name}"), made, &[&arguments[..], &["-ldl"]].concat())
+}
+
+/// A program that measures the library and looks at what it replaces.
+pub(crate) fn empty_runtime() -> PathBuf {
+    with_runtime("runtime.cpp", "empty-runtime")
+}
+
+/// A program that brings about what a program may.
+pub(crate) fn situations() -> PathBuf {
+    with_runtime("situations.cpp", "situations")
 }
 
 /// RMCP's library.
