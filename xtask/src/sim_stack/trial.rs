@@ -62,7 +62,10 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     let mut report =
         Report { only: only.map(str::to_owned), failed: Vec::new(), start: Instant::now() };
     println!("{}", system.versions()?);
-    for case in CASES.iter().filter(|case| report.wants(case.title)).collect::<Vec<_>>() {
+    for case in &CASES {
+        if !report.wants(case.title) {
+            continue;
+        }
         let start = Instant::now();
         let end = search(&system, case);
         let seconds = start.elapsed().as_secs();
@@ -78,33 +81,31 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
 }
 
 fn search(system: &System, case: &Case) -> Result<()> {
-    let product = case.product.map(|product| Ok([rocblas::program(system)?, product.to_owned()]));
-    let product: Option<Result<[String; 2]>> = product;
-    let mut arguments: Vec<&str> = case.arguments.split_whitespace().collect();
-    arguments.extend(["--repeats", "1", "--format", "json"]);
-    let product = product.transpose()?;
-    if let Some([program, test]) = &product {
-        arguments.extend(["--", program, test]);
+    let options =
+        "try --simulate rx5600xt --repeats 1".split(' ').chain(case.arguments.split_whitespace());
+    let mut arguments: Vec<String> = options.map(str::to_owned).collect();
+    if let Some(product) = case.product {
+        arguments.extend(["--".to_owned(), rocblas::program(system)?, product.to_owned()]);
     }
-    let said = rmcp(system, case, &[&["try", "--simulate", "rx5600xt"], &arguments[..]].concat())?;
-    let start = said.text.find('{').context(said.text.clone())?;
-    let found = serde_json::Deserializer::from_str(&said.text[start..]).into_iter::<Value>();
-    let found = found.last().context("it printed nothing")?.context(said.text.clone())?;
-    let table = rmcp(system, case, &["try", "--last", "--as", "markdown"])?;
-    println!("\n## {}\n\n{}", case.title, table.text);
+    let said = rmcp(system, case, arguments)?;
+    let last = |form: &str| {
+        rmcp(system, case, format!("try --last {form}").split(' ').map(str::to_owned).collect())
+    };
+    println!("\n## {}\n\n{}", case.title, last("--as markdown")?.text);
+    let found: Value =
+        serde_json::from_str(&last("--format json")?.text).with_context(|| said.text)?;
     let ids = found["minimal"].as_array().context("it has no smallest set")?;
     let ids: Vec<&str> = ids.iter().filter_map(|one| one["id"].as_str()).collect();
     ensure!(ids == case.minimal, "expected {:?} to be enough, found {ids:?}", case.minimal);
     Ok(())
 }
 
-fn rmcp(system: &System, case: &Case, arguments: &[&str]) -> Result<Said> {
+fn rmcp(system: &System, case: &Case, arguments: Vec<String>) -> Result<Said> {
     let mut variables = miopen::packaging(system);
     // As on a machine on which nothing was ever computed: nothing is there.
     variables.push(("MIOPEN_USER_DB_PATH", "/root/no-databases".to_owned()));
     let own = case.variables.iter().copied().flatten();
     variables.extend(own.map(|&(name, value)| (name, value.to_owned())));
-    let rmcp = format!("/{PROGRAMS}/rmcp");
-    let command = [&[&*rmcp], arguments].concat().into_iter().map(str::to_owned).collect();
+    let command = std::iter::once(format!("/{PROGRAMS}/rmcp")).chain(arguments).collect();
     system.run(&Program { card: None, variables, command, limit: Duration::from_secs(3600) })
 }
