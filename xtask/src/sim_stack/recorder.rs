@@ -29,18 +29,26 @@ pub(super) fn run(system: &System, report: &mut Report) -> Result<()> {
             _ => system.compile(&format!("hip/{name}.hip"), &TARGETS)?,
         };
         let plain = on(&NATIVE, vec![program], 600);
-        let without = system.run(&plain)?;
         for (mode, variables) in MODES {
             let record = format!("/tmp/{name}-{mode}.rec");
-            let mut with = plain.clone();
+            let mut without = plain.clone();
+            without
+                .variables
+                .extend(variables.iter().map(|&(name, value)| (name, value.to_owned())));
+            let mut with = without.clone();
             with.variables.extend([
                 ("HSA_TOOLS_LIB", format!("/{PROGRAMS}/librmcp_hsa.so")),
                 ("RMCP_RECORD", record.clone()),
             ]);
-            with.variables.extend(variables.iter().map(|&(name, value)| (name, value.to_owned())));
-            let said = system.run(&with)?;
-            let verdict = if (&said.text, said.end) != (&without.text, without.end) {
-                Verdict::Ended(format!("other words than without it: {}", last(&said.text)))
+            let (without, said) = (system.run(&without)?, system.run(&with)?);
+            let other =
+                lines(&said.text).find(|line| !lines(&without.text).any(|one| one == *line));
+            let as_many = lines(&said.text).count() == lines(&without.text).count();
+            let verdict = if said.end != without.end || !as_many || other.is_some() {
+                Verdict::Ended(format!(
+                    "other words than without it: {}",
+                    other.unwrap_or_default()
+                ))
             } else if !system.path(&record[1..]).is_file() {
                 Verdict::Ended("nothing was recorded".to_owned())
             } else {
@@ -52,7 +60,7 @@ pub(super) fn run(system: &System, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The last line of a text.
-fn last(text: &str) -> &str {
-    text.lines().last().unwrap_or_default()
+/// The lines of a text but for those that say how long something took.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.contains("elapsed ms"))
 }
