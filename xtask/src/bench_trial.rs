@@ -31,7 +31,8 @@ pub(crate) fn trials() -> Result<Vec<String>> {
         ensure!(Command::new("true").status()?.success(), "true is not true");
         bare.push(start.elapsed());
         let start = Instant::now();
-        let ended = run(&keeper, &child, &limits)?;
+        let folder = tempfile::tempdir()?;
+        let ended = run(&keeper, &child, &limits, folder.path())?;
         isolated.push(start.elapsed());
         ensure!(ended.end == End::Code(0), "true under the keeper: {:?}", ended.end);
         let mut plan = Command::new(release_binary());

@@ -36,7 +36,10 @@ pub(crate) fn compile(name: &str, folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let (source, made) =
         (top().join("workloads/hip").join(name).with_extension("hip"), folder.join(name));
+    // Clang leaves empty folders behind where it puts its temporary files.
+    let temporary = tempfile::tempdir()?;
     let output = Command::new("hipcc")
+        .env("TMPDIR", temporary.path())
         .args(["--offload-arch=gfx1010", "--offload-arch=gfx1030", "-O3", "-std=c++17", "-o"])
         .args([&made, &source])
         .output()

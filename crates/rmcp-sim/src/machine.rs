@@ -11,6 +11,8 @@ use std::fmt::Write;
 pub const TOPOLOGY: &str = "/sys/devices/virtual/kfd/kfd/topology";
 /// The other path to it.
 const CLASS: &str = "/sys/class/kfd/kfd/topology";
+/// The cards as the display side of the driver shows them. ROCm SMI looks here for the number of a card.
+const DRM: &str = "/sys/class/drm";
 /// The driver's module.
 const MODULE: &str = "/sys/module/amdgpu";
 /// Its size as the kernel lists it; any will do.
@@ -72,6 +74,16 @@ impl Machine {
         for root in [TOPOLOGY, CLASS] {
             machine.topology(root, cards, host);
         }
+        for (at, card) in cards.iter().enumerate() {
+            let minors = [format!("card{at}"), format!("renderD{}", FIRST_RENDER_MINOR + at)];
+            for minor in &minors {
+                let device = format!("{DRM}/{minor}/device");
+                machine.device(&device, card, at);
+                for minor in &minors {
+                    machine.folder(&format!("{device}/drm/{minor}"));
+                }
+            }
+        }
         machine.file(format!("{MODULE}/initstate"), "live\n");
         machine.file(format!("{MODULE}/refcnt"), "0\n");
         machine.file(format!("{MODULE}/coresize"), &format!("{MODULE_BYTES}\n"));
@@ -88,27 +100,32 @@ impl Machine {
         let mut machine = Self::new(cards, host);
         for (at, card) in cards.iter().enumerate() {
             let device = format!("/sys/bus/pci/devices/0000:{:02x}:00.0", bus(at));
-            let id = format!("{:04X}", card.device_id);
-            let uevent = format!(
-                "DRIVER=amdgpu\nPCI_CLASS=30000\nPCI_ID=1002:{id}\nPCI_SLOT_NAME=0000:{:02x}:00.0\n",
-                bus(at)
-            );
-            for (name, contents) in [
-                ("class", "0x030000\n".to_owned()),
-                ("vendor", "0x1002\n".to_owned()),
-                ("device", format!("{:#06x}\n", card.device_id)),
-                ("revision", format!("{:#04x}\n", card.revision)),
-                ("mem_info_vram_total", format!("{}\n", card.vram_bytes())),
-                ("uevent", uevent),
-            ] {
-                machine.file(format!("{device}/{name}"), &contents);
-            }
+            machine.device(&device, card, at);
             machine
                 .files
                 .insert(format!("/dev/dri/renderD{}", FIRST_RENDER_MINOR + at), String::new());
         }
         machine.files.insert(KFD.to_owned(), String::new());
         machine.files
+    }
+
+    /// Makes the files of a card's PCI device. Source: Linux `pci-sysfs.c`, `amdgpu_vram_mgr.c`.
+    fn device(&mut self, folder: &str, card: &Card, at: usize) {
+        let uevent = format!(
+            "DRIVER=amdgpu\nPCI_CLASS=30000\nPCI_ID=1002:{:04X}\nPCI_SLOT_NAME=0000:{:02x}:00.0\n",
+            card.device_id,
+            bus(at)
+        );
+        for (name, contents) in [
+            ("class", "0x030000\n".to_owned()),
+            ("vendor", "0x1002\n".to_owned()),
+            ("device", format!("{:#06x}\n", card.device_id)),
+            ("revision", format!("{:#04x}\n", card.revision)),
+            ("mem_info_vram_total", format!("{}\n", card.vram_bytes())),
+            ("uevent", uevent),
+        ] {
+            self.file(format!("{folder}/{name}"), &contents);
+        }
     }
 
     fn topology(&mut self, root: &str, cards: &[Card], host: &Host) {
@@ -176,7 +193,12 @@ impl Machine {
         if let Some(names) = self.folders.get(path) {
             return Some(Entry::Folder(names));
         }
-        let ours = ["/sys/devices/virtual/kfd/", "/sys/class/kfd/", "/sys/module/amdgpu/"];
+        let ours = [
+            "/sys/devices/virtual/kfd/",
+            "/sys/class/kfd/",
+            "/sys/class/drm/",
+            "/sys/module/amdgpu/",
+        ];
         ours.iter().any(|start| path.starts_with(start)).then_some(Entry::Missing)
     }
 }
@@ -351,6 +373,12 @@ mod tests {
         assert_eq!(machine.entry("/dev/dri/renderD130"), None);
         assert_eq!(machine.entry(&format!("{TOPOLOGY}/nodes/3/gpu_id")), Some(Entry::Missing));
         assert_eq!(machine.entry("/etc/passwd"), None);
+        let Some(Entry::Folder(minors)) = machine.entry("/sys/class/drm/renderD129/device/drm")
+        else {
+            panic!("no folder")
+        };
+        assert_eq!(minors.iter().map(String::as_str).collect::<Vec<_>>(), ["card1", "renderD129"]);
+        assert_eq!(machine.entry("/sys/class/drm/card2"), Some(Entry::Missing));
     }
 
     #[test]

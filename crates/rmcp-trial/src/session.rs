@@ -140,9 +140,9 @@ impl<'a> Session<'a> {
         let mut sum = Sum::default();
         let start = Instant::now();
         for invocation in invocations {
-            let invocation = self.wrapped(invocation, &kernel_log);
-            let ended = run(&self.keeper, &invocation, &limits)?;
-            let judged = self.programs.judge(question, &ended);
+            let wrapped = self.wrapped(invocation.clone(), &kernel_log);
+            let ended = run(&self.keeper, &wrapped, &limits, folder.path())?;
+            let judged = self.programs.judge(question, &invocation, &ended);
             let goes_on = matches!(judged.outcome, Outcome::Passed | Outcome::Skipped { .. });
             sum.add(&ended, judged);
             if !goes_on {

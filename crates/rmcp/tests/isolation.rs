@@ -6,9 +6,9 @@
     reason = "a test looks at processes, and stops at whatever is not so"
 )]
 
-use rmcp_trial::isolation::{End, Ended, Invocation, Keeper, Limits, run};
+use rmcp_trial::isolation::{self, End, Ended, Invocation, IsolationError, Keeper, Limits};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,11 @@ fn script(text: &str) -> Invocation {
         arguments: vec!["-c".into(), text.into()],
         ..Invocation::default()
     }
+}
+
+fn run(keeper: &Keeper, invocation: &Invocation, limits: &Limits) -> Result<Ended, IsolationError> {
+    let folder = tempfile::tempdir().unwrap();
+    isolation::run(keeper, invocation, limits, folder.path())
 }
 
 fn ended(text: &str, limits: &Limits) -> Ended {
@@ -177,13 +182,18 @@ fn no_core_is_dumped() {
     assert_eq!(text(&limit.stdout.bytes), "0\n");
 }
 
-#[test]
-fn when_rmcp_is_gone_so_is_the_test() {
-    let folder = tempfile::tempdir().unwrap();
+/// Closes the keeper's input in the midst of a test, as the kernel does when `rmcp` is killed, and returns what is left in
+/// the folder of the test.
+fn left_by_a_keeper_of(caller: u32, word: &str) -> Option<Vec<PathBuf>> {
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("test");
+    std::fs::create_dir(&folder).unwrap();
     let request = serde_json::json!({
-        "invocation": script("setsid sleep 307 & sleep 307; exit rmcp-killed-test"),
+        "invocation": script(&format!("setsid sleep 307 & sleep 307; exit {word}")),
         "memory": null,
-        "report": folder.path().join("report"),
+        "report": folder.join("report"),
+        "caller": caller,
+        "folder": folder,
     });
     let mut keeper =
         Command::new(env!("CARGO_BIN_EXE_rmcp")).arg("keep").stdin(Stdio::piped()).spawn().unwrap();
@@ -191,11 +201,19 @@ fn when_rmcp_is_gone_so_is_the_test() {
     writeln!(stdin, "{request}").unwrap();
     assert!((0..200).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        runs("rmcp-killed-test")
+        runs(word)
     }));
-    // What the kernel does when the process at the other end is killed.
     drop(stdin);
     assert!(keeper.wait().unwrap().success());
-    assert!(gone("rmcp-killed-test") && !runs("sleep\u{0}307"));
-    assert!(Path::exists(&folder.path().join("report")));
+    assert!(gone(word) && !runs("sleep\u{0}307"));
+    let files = std::fs::read_dir(&folder).ok()?;
+    Some(files.map(|file| file.unwrap().file_name().into()).collect())
+}
+
+#[test]
+fn when_rmcp_is_gone_so_are_the_test_and_its_files() {
+    let here = left_by_a_keeper_of(std::process::id(), "rmcp-stopped-test");
+    assert_eq!(here, Some(vec![PathBuf::from("report")]));
+    let gone = left_by_a_keeper_of(std::process::id() + 1, "rmcp-killed-test");
+    assert_eq!(gone, None);
 }

@@ -6,12 +6,12 @@
     reason = "tests start programs and read what they have written"
 )]
 
+#[path = "support/hip.rs"]
+mod hip;
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use support::User;
 
@@ -208,24 +208,6 @@ fn a_signal_to_us_alone_reaches_the_job() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(9), "got it\n".into()));
 }
 
-/// The training of `workloads/hip`, compiled once.
-fn training() -> PathBuf {
-    static ONCE: Mutex<()> = Mutex::new(());
-    let _one = ONCE.lock().unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workloads/hip/training.hip");
-    let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("training");
-    let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-    if age(&made) <= age(&source) {
-        let output = Command::new("hipcc")
-            .args(["--offload-arch=gfx1010", "-O3", "-std=c++17", "-o"])
-            .args([&made, &source])
-            .output()
-            .expect("hipcc cannot be started; `cargo xtask test` installs it");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-    }
-    made
-}
-
 /// Steps and losses, of which a later one of the same step counts.
 fn losses(output: &[u8]) -> BTreeMap<u32, String> {
     let parse = |line: &str| {
@@ -238,7 +220,7 @@ fn losses(output: &[u8]) -> BTreeMap<u32, String> {
 #[test]
 fn a_training_on_the_simulated_card_loses_nothing_but_time() {
     const STEPS: &str = "45";
-    let program = training();
+    let program = hip::hip("workloads/hip/training.hip", "training", &[]);
     let program = program.to_str().unwrap();
     let whole = Command::new(program).arg(STEPS).env("RMCP_DEVICE", "cpu").output().unwrap();
     let expected = losses(&whole.stdout);

@@ -9,13 +9,15 @@
     reason = "tests start programs and read what they have written"
 )]
 
+#[path = "support/hip.rs"]
+mod hip;
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{LazyLock, Mutex};
 
-/// Programs of `workloads/hip`.
-const PROGRAMS: [&str; 9] = [
+/// Programs of `workloads/hip` that compute and are done in seconds.
+const PROGRAMS: [&str; 8] = [
     "runtime",
     "arithmetic",
     "reduce_scan",
@@ -24,7 +26,6 @@ const PROGRAMS: [&str; 9] = [
     "normalise",
     "generic_pointer",
     "instructions",
-    "endurance",
 ];
 
 /// Lanes of a wavefront that the compiler is asked for.
@@ -34,38 +35,13 @@ enum Wave {
     Wave64,
 }
 
-fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workloads/hip")
-}
-
-/// Compiles a program, once for all tests.
+/// Compiles a program of `workloads/hip`, once for all tests.
 fn program(name: &str, wave: Wave) -> PathBuf {
-    static ONE: LazyLock<[Mutex<()>; PROGRAMS.len()]> =
-        LazyLock::new(|| std::array::from_fn(|_| Mutex::new(())));
-    let at = PROGRAMS.iter().position(|known| *known == name).unwrap();
-    let _one = ONE[at].lock().unwrap();
-    let folder =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hip-{wave:?}").to_lowercase());
-    std::fs::create_dir_all(&folder).unwrap();
-    let (source, made) = (sources().join(name).with_extension("hip"), folder.join(name));
-    let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-    let newest = ["check.h", "dot.h"]
-        .iter()
-        .fold(age(&source), |newest, header| newest.max(age(&sources().join(header))));
-    if age(&made).is_some_and(|age| Some(age) > newest) {
-        return made;
+    let source = format!("workloads/hip/{name}.hip");
+    match wave {
+        Wave::Wave32 => hip::hip(&source, name, &[]),
+        Wave::Wave64 => hip::hip(&source, &format!("{name}-wave64"), &["-mwavefrontsize64"]),
     }
-    let wide: &[&str] = if wave == Wave::Wave64 { &["-mwavefrontsize64"] } else { &[] };
-    let output = Command::new("hipcc")
-        .args(["--offload-arch=gfx1010", "--offload-arch=gfx1030", "-O3", "-std=c++17"])
-        .args(wide)
-        .arg(&source)
-        .arg("-o")
-        .arg(&made)
-        .output()
-        .expect("hipcc cannot be started; `cargo xtask test` installs it");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    made
 }
 
 /// What a program said and how it ended.
@@ -313,7 +289,7 @@ fn strict_meets_what_the_scan_finds_in_code_for_gfx1030() {
 #[test]
 fn code_for_gfx1010_meets_no_hazard() {
     for (wave, seed) in [(Wave::Wave32, &["--seed", "7"][..]), (Wave::Wave64, &[])] {
-        for name in PROGRAMS.into_iter().filter(|name| *name != "endurance") {
+        for name in PROGRAMS {
             if wave == Wave::Wave64 && matches!(name, "runtime" | "arithmetic") {
                 continue;
             }

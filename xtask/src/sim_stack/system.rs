@@ -1,11 +1,12 @@
 //! A root file system of another Debian, with its ROCm, in which programs run on a simulated card.
 //!
-//! Made once from Debian's packages and kept; whoever wants it anew removes its folder.
+//! Made once from Debian's packages and kept until the suite names other ones; whoever wants it anew removes its folder.
 
 use super::Suite;
 use crate::packages::debian_server;
 use crate::run::{cargo, need_package, release_binary, run, top};
 use anyhow::{Context, Result, bail, ensure};
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -86,7 +87,7 @@ impl System {
         cargo(&["build", "--release", "--quiet"].into_iter().chain(parts).collect::<Vec<_>>())?;
         let folder = top().join("target/sim-stack");
         let root = folder.join(suite.name);
-        if !root.join("usr/bin").exists() {
+        if !has_packages(&root, suite) {
             need_package("mmdebstrap", "mmdebstrap")?;
             fs::create_dir_all(&folder)?;
             make(suite, &folder.join(format!("{}.part", suite.name)), &root)?;
@@ -206,6 +207,14 @@ impl System {
     }
 }
 
+/// Whether a root file system is there and has what the suite names by now.
+fn has_packages(root: &Path, suite: &Suite) -> bool {
+    let status = fs::read_to_string(root.join("var/lib/dpkg/status")).unwrap_or_default();
+    let installed: HashSet<&str> =
+        status.lines().filter_map(|line| line.strip_prefix("Package: ")).collect();
+    suite.packages.iter().all(|name| installed.contains(name))
+}
+
 /// Makes a root file system in a folder that is moved to its place when it is whole.
 fn make(suite: &Suite, part: &Path, root: &Path) -> Result<()> {
     let server = debian_server()?;
@@ -235,6 +244,7 @@ fn make(suite: &Suite, part: &Path, root: &Path) -> Result<()> {
     );
     let status = Command::new("mmdebstrap").args(&arguments).status()?;
     ensure!(status.success(), "mmdebstrap could not make Debian {} ({status})", suite.name);
+    run("rm", &["-rf", &root.display().to_string()])?;
     fs::rename(part, root)?;
     Ok(())
 }

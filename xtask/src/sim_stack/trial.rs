@@ -21,7 +21,7 @@ struct Case {
     minimal: &'static [&'static str],
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         title: "MIOpen under the override",
         variables: &[AS_GFX1030, &[NO_WINOGRAD]],
@@ -36,6 +36,13 @@ const CASES: [Case; 4] = [
         variables: &[AS_GFX1030],
         arguments: "--all",
         product: Some("gemm_f16_f32"),
+        minimal: &["unset-override"],
+    },
+    Case {
+        title: "rocblas-bench under the override",
+        variables: &[AS_GFX1030],
+        arguments: "--tool rocblas --workload training --workload mixed-precision --all",
+        product: None,
         minimal: &["unset-override"],
     },
     Case {

@@ -5,7 +5,7 @@
 //! it listens to: when that closes, because the time is over or because `rmcp` was killed, it ends the whole tree.
 //! Output goes past it, from the test straight to `rmcp`.
 
-use super::{Invocation, Limits};
+use super::Invocation;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, pidfd_open,
@@ -36,12 +36,10 @@ pub(super) struct Request {
     pub(super) memory: Option<u64>,
     /// Where the report goes.
     pub(super) report: PathBuf,
-}
-
-impl Request {
-    pub(super) fn new(invocation: Invocation, limits: &Limits, report: PathBuf) -> Self {
-        Self { invocation, memory: limits.memory, report }
-    }
+    /// Who asks.
+    pub(super) caller: u32,
+    /// The folder of the test, which nobody else removes once the caller was killed.
+    pub(super) folder: PathBuf,
 }
 
 /// How the test's first process ended.
@@ -76,6 +74,9 @@ pub fn keep() -> std::io::Result<()> {
     std::io::stdin().lock().read_line(&mut line)?;
     let request: Request = serde_json::from_str(&line)?;
     let report = serve(&request);
+    if std::os::unix::process::parent_id() != request.caller {
+        return std::fs::remove_dir_all(request.folder);
+    }
     // Under another name first: a report is whole or not there.
     let unfinished = request.report.with_extension("unfinished");
     std::fs::write(&unfinished, serde_json::to_vec(&report)?)?;

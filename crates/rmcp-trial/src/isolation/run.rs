@@ -50,7 +50,7 @@ pub enum IsolationError {
     NoReport(String),
 }
 
-/// Runs one child to its end.
+/// Runs one child to its end. Its files are in a folder of this test alone, which is removed should we be killed.
 ///
 /// # Errors
 /// [`IsolationError`] when it could not be watched over. Whatever the child itself does is in [`Ended`].
@@ -58,21 +58,28 @@ pub fn run(
     keeper: &Keeper,
     invocation: &Invocation,
     limits: &Limits,
+    folder: &Path,
 ) -> Result<Ended, IsolationError> {
-    let folder =
-        tempfile::Builder::new().prefix("rmcp-trial-").tempdir().map_err(IsolationError::Folder)?;
-    let (results, report) = (folder.path().join("results"), folder.path().join("report"));
+    let (results, report) = (folder.join("results"), folder.join("report"));
     std::fs::write(&results, "").map_err(IsolationError::Folder)?;
     let mut invocation = invocation.clone();
     invocation.set.push((RESULTS.to_owned(), results.display().to_string()));
     let start = Instant::now();
-    let listened =
-        listen(keeper, &Request::new(invocation, limits, report.clone()), limits, &results);
+    let request = Request {
+        invocation,
+        memory: limits.memory,
+        report: report.clone(),
+        caller: std::process::id(),
+        folder: folder.to_owned(),
+    };
+    let listened = listen(keeper, &request, limits, &results);
     let time = start.elapsed();
     let Heard { ended_for, stdout, stderr, status } = listened
         .map_err(|source| IsolationError::Keeper { program: keeper.program.clone(), source })?;
-    let report: Report = std::fs::read(&report)
-        .ok()
+    let written = std::fs::read(&report).ok();
+    // The next child of the same test writes its own.
+    let _ = std::fs::remove_file(&report);
+    let report: Report = written
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .ok_or(IsolationError::NoReport(status))?;
     let end = match (ended_for, report.fate) {

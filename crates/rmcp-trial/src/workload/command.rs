@@ -45,7 +45,7 @@ impl Programs for UserCommand {
         Limits { wall: self.wall, silence: None, memory: None, output: OUTPUT }
     }
 
-    fn judge(&self, _: &Question, ended: &Ended) -> Judged {
+    fn judge(&self, _: &Question, _: &Invocation, ended: &Ended) -> Judged {
         judge_command(ended)
     }
 }
@@ -90,7 +90,7 @@ mod tests {
             (ended(End::Silent, "", &[]), "hung", "silent"),
             (ended(End::NotStarted("x: none".to_owned()), "", &[]), "could not start", "x: none"),
         ] {
-            let outcome = command.judge(&question, &ended).outcome;
+            let outcome = command.judge(&question, &Invocation::default(), &ended).outcome;
             assert_eq!(outcome.word(), word, "{ended:?}");
             assert!(outcome.what().unwrap_or_default().contains(what), "{outcome:?}");
         }

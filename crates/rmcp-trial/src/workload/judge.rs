@@ -3,7 +3,7 @@
 use super::results::{Lines, Measured, parse_lines};
 use super::schema::{Check, Workload};
 use super::{hip, miopen, rocblas};
-use crate::isolation::{End, Ended};
+use crate::isolation::{End, Ended, Invocation};
 use rmcp_host::log::printable;
 use rmcp_model::{Knob, Outcome, Tool};
 
@@ -82,12 +82,13 @@ pub fn judge(
     workload: &Workload,
     tool: Tool,
     knobs: &[Knob],
+    invocation: &Invocation,
     ended: &Ended,
     log: &KernelLog,
 ) -> Judged {
     let mut judged = match early(ended) {
         Some(outcome) => with_lines(outcome, &parse_lines(&ended.results)),
-        None => by_itself(workload, tool, knobs, ended),
+        None => by_itself(workload, tool, knobs, invocation, ended),
     };
     if (judged.outcome.passed() || matches!(judged.outcome, Outcome::Skipped { .. }))
         && let Some(outcome) = outside(workload, ended, log, judged.outcome.passed())
@@ -136,7 +137,13 @@ fn early(ended: &Ended) -> Option<Outcome> {
 }
 
 /// What a process that ended by itself has computed.
-fn by_itself(workload: &Workload, tool: Tool, knobs: &[Knob], ended: &Ended) -> Judged {
+fn by_itself(
+    workload: &Workload,
+    tool: Tool,
+    knobs: &[Knob],
+    invocation: &Invocation,
+    ended: &Ended,
+) -> Judged {
     let End::Code(code) = ended.end else { return Judged::of(Outcome::Passed) };
     let text = || {
         let both = [&ended.stdout.bytes[..], b"\n", &ended.stderr.bytes[..]].concat();
@@ -144,7 +151,7 @@ fn by_itself(workload: &Workload, tool: Tool, knobs: &[Knob], ended: &Ended) -> 
     };
     match tool {
         Tool::Miopen => miopen::judge(&text(), code, knobs),
-        Tool::Rocblas => rocblas::judge(workload, &text(), code),
+        Tool::Rocblas => rocblas::judge(workload, invocation, &text(), code),
         Tool::Command => judge_command(ended),
         Tool::Torch | Tool::Hip | Tool::Machine => {
             let lines = parse_lines(&ended.results);
@@ -284,7 +291,7 @@ mod tests {
     }
 
     fn judged(name: &str, tool: Tool, ended: &Ended) -> Judged {
-        judge(workload(name).unwrap(), tool, &[], ended, &quiet())
+        judge(workload(name).unwrap(), tool, &[], &Invocation::default(), ended, &quiet())
     }
 
     const BEGIN: &str = r#"{"begin":"product of 100x100"}"#;
@@ -389,7 +396,9 @@ mod tests {
             let ended = ended(End::Code(7), "", text, "");
             let word = |knobs: &[Knob]| {
                 let workload = workload("convolutions").unwrap();
-                judge(workload, Tool::Miopen, knobs, &ended, &quiet()).outcome.word()
+                judge(workload, Tool::Miopen, knobs, &Invocation::default(), &ended, &quiet())
+                    .outcome
+                    .word()
             };
             assert_eq!((word(std::slice::from_ref(&alone)), word(&[])), ("skipped", "failed"));
         }

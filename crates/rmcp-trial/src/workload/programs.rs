@@ -23,7 +23,7 @@ pub trait Programs {
     fn limits(&self, test: &Test) -> Limits;
 
     /// Says what became of one of them, without the kernel log.
-    fn judge(&self, question: &Question, ended: &Ended) -> Judged;
+    fn judge(&self, question: &Question, invocation: &Invocation, ended: &Ended) -> Judged;
 }
 
 /// The workloads, as the installed software computes them.
@@ -74,12 +74,12 @@ impl Programs for Installed {
         Limits { wall: self.limit.unwrap_or(limits.wall), ..limits }
     }
 
-    fn judge(&self, question: &Question, ended: &Ended) -> Judged {
+    fn judge(&self, question: &Question, invocation: &Invocation, ended: &Ended) -> Judged {
         // The session looks at the kernel log of the whole test.
         let log = KernelLog::Faults(Vec::new());
         let test = &question.test;
         match workload(&test.workload) {
-            Some(workload) => judge(workload, test.tool, &question.knobs, ended, &log),
+            Some(workload) => judge(workload, test.tool, &question.knobs, invocation, ended, &log),
             None => Judged::of(Outcome::NotRun { what: "there is no such workload".to_owned() }),
         }
     }

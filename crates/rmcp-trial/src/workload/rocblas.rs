@@ -10,6 +10,9 @@ use std::path::Path;
 /// The column that holds the error of the product, relative in the 1-norm.
 const ERROR: &str = "norm_error_1";
 
+/// Its name of half precision.
+const HALF: &str = "f16_r";
+
 /// The products of a check: rows, columns, depth and types; none where it has none.
 pub(super) fn product(check: &Check) -> Option<Vec<([u64; 3], Dtype)>> {
     if let Some(Operation::Matmul(Matmul { input, weight, .. })) = &check.operation {
@@ -25,9 +28,9 @@ pub(super) fn product(check: &Check) -> Option<Vec<([u64; 3], Dtype)>> {
 pub(super) fn invocations(workload: &Workload, program: &Path) -> Vec<Invocation> {
     let products = workload.check.iter().filter_map(product).flatten();
     let start = |([m, n, k], dtype): ([u64; 3], Dtype)| {
-        let letter = if dtype == Dtype::Float16 { "f16_r" } else { "f32_r" };
+        let name = if dtype == Dtype::Float16 { HALF } else { "f32_r" };
         let text = format!(
-            "-f gemm_ex -r {letter} --compute_type f32_r --transposeA N --transposeB N -m {m} -n {n} -k {k} \
+            "-f gemm_ex -r {name} --compute_type f32_r --transposeA N --transposeB N -m {m} -n {n} -k {k} \
              --lda {m} --ldb {k} --ldc {m} --ldd {m} --beta 0 --verify 1 --iters 1 --cold_iters 0"
         );
         Invocation {
@@ -39,9 +42,9 @@ pub(super) fn invocations(workload: &Workload, program: &Path) -> Vec<Invocation
     products.map(start).collect()
 }
 
-/// What the tool says of a run that ended by itself: a table of one row, whose last columns are errors. The first bound of
-/// the workload's tolerances for the type decides.
-pub(super) fn judge(workload: &Workload, text: &str, code: i32) -> Judged {
+/// What the tool says of a run that ended by itself: a table of one row, whose last columns are errors. It does not say of
+/// which type the product was: that is in the arguments. The workload's bound for the type decides.
+pub(super) fn judge(workload: &Workload, invocation: &Invocation, text: &str, code: i32) -> Judged {
     let failed = |what: &str| Judged::of(Outcome::Failed { code, what: word(what) });
     if code != 0 {
         return failed(last_line(text));
@@ -54,14 +57,54 @@ pub(super) fn judge(workload: &Workload, text: &str, code: i32) -> Judged {
     let Some(error) = at.and_then(|at| row.split(',').nth(at)) else {
         return failed("its table has no row");
     };
-    let half = text.contains("f16_r");
-    let dtype = if half { Dtype::Float16 } else { Dtype::Float32 };
+    let asked = |flag: &str| {
+        let at = invocation.arguments.iter().position(|word| word == flag)?;
+        invocation.arguments.get(at + 1)?.to_str()
+    };
+    let dtype = if asked("-r") == Some(HALF) { Dtype::Float16 } else { Dtype::Float32 };
     let bound = workload.bounds().get(&dtype).copied().unwrap_or(0.0);
-    let measured = Measured::new("product", "forward", error.trim().parse().ok(), bound);
+    let sizes: Vec<&str> = ["-m", "-n", "-k"].into_iter().filter_map(asked).collect();
+    let check = format!("product of {}", sizes.join("x"));
+    let measured = Measured {
+        dtype: Some(dtype.name().to_owned()),
+        ..Measured::new(&check, "forward", error.trim().parse().ok(), bound)
+    };
     let mut judged = Judged::of(match measured.is_right() {
         true => Outcome::Passed,
         false => Outcome::WrongNumbers { what: measured.to_string() },
     });
     judged.add(Some(measured));
     judged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::workload;
+    use super::*;
+
+    /// As rocblas-bench 4.4 says it: nothing of the type.
+    const SAID: &str = "Device ID 0 : AMD Radeon RX 5600 XT gfx1010:xnack-\n\
+        transA,transB,M,N,K,alpha,lda,beta,ldb,ldc,ldd,batch_count,cold_iters,hot_iters,rocblas-Gflops,us,CPU-Gflops,CPU-us,norm_error_1\n\
+        N,N,1000,1000,1000,1,1000,0,1000,1000,1000,1, 0, 1, 0.22, 57590,15.4,830,";
+
+    #[test]
+    fn the_bound_is_that_of_the_type_asked_for() {
+        let basic = workload("basic").unwrap();
+        let started = invocations(basic, Path::new("rocblas-bench"));
+        let judged = |dtype: &str, error: &str| {
+            let of_type = |one: &&Invocation| one.arguments.iter().any(|word| word == dtype);
+            let invocation = started.iter().find(of_type).unwrap();
+            judge(basic, invocation, &format!("{SAID}{error}\n"), 0)
+        };
+        let bounds = basic.bounds();
+        let between = (bounds[&Dtype::Float32] * bounds[&Dtype::Float16]).sqrt().to_string();
+        assert_eq!(judged(HALF, &between).outcome, Outcome::Passed);
+        let wrong = judged("f32_r", &between);
+        let what = wrong.outcome.what().unwrap();
+        assert!(
+            what.starts_with("product of 1000x1000x1000: forward in float32 is off by"),
+            "{what}"
+        );
+        assert_eq!(wrong.outcome.word(), "wrong numbers");
+    }
 }

@@ -107,7 +107,8 @@ pub(super) fn probe(
     };
     let wall = time.checked_sub(ENDING).filter(|wall| *wall > time / 2).unwrap_or(time / 2);
     let limits = Limits { wall, silence: None, memory: None, output: OUTPUT_BYTES };
-    Ok(judge(&run(asker.keeper, &invocation, &limits)?, wall))
+    let folder = tempfile::tempdir().map_err(IsolationError::Folder)?;
+    Ok(judge(&run(asker.keeper, &invocation, &limits, folder.path())?, wall))
 }
 
 /// Makes of what became of a probe what can be said: without its last line nothing is well.

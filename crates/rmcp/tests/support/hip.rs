@@ -7,12 +7,13 @@
     reason = "tests start compilers and programs"
 )]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-/// One compiler at a time, so that no two make the same program.
-static COMPILING: Mutex<()> = Mutex::new(());
+/// A lock for each program, so that no two make the same one.
+static COMPILING: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
 
 /// Folder of the project.
 pub(crate) fn top() -> PathBuf {
@@ -21,24 +22,28 @@ pub(crate) fn top() -> PathBuf {
 
 /// Where compiled programs go.
 pub(crate) fn made_folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interposer");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
 /// Compiles a source of the project, where it or a header beside it is newer than what it makes.
 fn compile(compiler: &str, source: &str, made: &str, arguments: &[&str]) -> PathBuf {
-    let _one = COMPILING.lock().unwrap();
     let (source, made) = (top().join(source), made_folder().join(made));
+    let lock = COMPILING.lock().unwrap().entry(made.clone()).or_default().clone();
+    let _one = lock.lock().unwrap();
     let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
     let beside = source.parent().unwrap().read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let headers = beside.filter(|path| path.extension().is_some_and(|ending| ending == "hpp"));
+    let headers =
+        beside.filter(|path| path.extension().is_some_and(|end| end == "hpp" || end == "h"));
     let newest = headers.chain([source.clone()]).filter_map(|path| age(&path)).max();
     if age(&made).is_some_and(|made| Some(made) > newest) {
         return made;
     }
+    // Clang leaves empty folders behind where it puts its temporary files.
+    let temporary = tempfile::tempdir().unwrap();
     let mut command = Command::new(compiler);
-    command.arg(&source).arg("-o").arg(&made).args(arguments);
+    command.env("TMPDIR", temporary.path()).arg(&source).arg("-o").arg(&made).args(arguments);
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{compiler}: {error}; `cargo xtask test` installs it"));

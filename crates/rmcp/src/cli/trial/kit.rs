@@ -16,7 +16,13 @@ const MIOPEN: [&str; 3] = [
     "/usr/bin/MIOpenDriver",
     "/usr/libexec/rocm/libmiopen1-tests/MIOpenDriver",
 ];
-const ROCBLAS: [&str; 2] = ["/opt/rocm/bin/rocblas-bench", "/usr/bin/rocblas-bench"];
+const ROCBLAS: [&str; 5] = [
+    "/opt/rocm/bin/rocblas-bench",
+    "/usr/bin/rocblas-bench",
+    "/usr/libexec/rocm/librocblas5-bench/rocblas-bench",
+    "/usr/libexec/rocm/librocblas4-bench/rocblas-bench",
+    "/usr/libexec/rocm/librocblas0-bench/rocblas-bench",
+];
 const HIPCC: &str = "/opt/rocm/bin/hipcc";
 
 /// Targets of our HIP program besides the card's own: those of the overrides that people set.
@@ -107,6 +113,8 @@ impl Software {
         let asked = compile(hipcc, &self.kit.sources, &targets, &unfinished);
         let result = Command::new(&asked.program)
             .args(&asked.arguments)
+            // Clang leaves empty folders behind where it puts its temporary files.
+            .env("TMPDIR", place.path())
             .output()
             .map_err(|error| Failure::could_not_check(format!("{name}: {error}")).hint(hint))?;
         if !result.status.success() {
