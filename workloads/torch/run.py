@@ -1,8 +1,8 @@
 """Computes one workload and writes what came of it, a line for each result.
 
 RMCP_WORKLOAD names a file with the workload as JSON, RMCP_RESULTS the file to which lines are added; RMCP_DEVICE is `cuda`
-or `cpu`, RMCP_TORCH holds settings of PyTorch as JSON, RMCP_FAULT plants a fault (see faults.py). Needs Python 3.9 and, for
-what computes, PyTorch 1.13.
+or `cpu`, RMCP_TORCH holds settings of PyTorch as JSON, RMCP_PRECISION is `single` where half precision is to be left out,
+RMCP_FAULT plants a fault (see faults.py). Needs Python 3.9 and, for what computes, PyTorch 1.13.
 """
 
 import json
@@ -58,6 +58,17 @@ def compute(workload, place, check, device, results, fault):
     return operations.run(check, device, judge, 1000 * (place + 1))
 
 
+def in_single_precision(workload):
+    """The same work without half precision."""
+    for check in workload["check"]:
+        narrow = {"float16": "float32", "bfloat16": "float32"}
+        # In their order, each once.
+        check["dtypes"] = list(dict.fromkeys(narrow.get(name, name) for name in check.get("dtypes", [])))
+        for work in check.get("program", {}).values():
+            work.pop("mixed", None)
+    return workload
+
+
 def needs_torch(workload):
     return any("operation" in check or next(iter(check["program"])) not in machine.PROGRAMS for check in workload["check"])
 
@@ -65,6 +76,8 @@ def needs_torch(workload):
 def main():
     with open(os.environ["RMCP_WORKLOAD"], encoding="utf-8") as file:
         workload = json.load(file)
+    if os.environ.get("RMCP_PRECISION") == "single":
+        workload = in_single_precision(workload)
     results, fault, device = Results(os.environ["RMCP_RESULTS"]), faults.planted(), None
     if fault == "missing-package":
         sys.modules["torch"] = None

@@ -441,6 +441,9 @@ pub struct Experiment {
     /// Whether MIOpen begins with an empty cache.
     #[serde(default)]
     pub empty_cache: bool,
+    /// Whether what is computed in half precision is computed in single precision.
+    #[serde(default)]
+    pub single_precision: bool,
     /// Words for the kernel, which need a change of the machine.
     #[serde(default)]
     pub kernel_words: Vec<String>,

@@ -82,6 +82,8 @@ pub enum Knob {
     },
     /// MIOpen begins with an empty cache of kernels and no choices of solvers.
     EmptyCache,
+    /// What is computed in half precision is computed in single precision.
+    SinglePrecision,
     /// The processor computes.
     Processor,
 }
@@ -93,6 +95,7 @@ impl fmt::Display for Knob {
             Self::Unset { name } => write!(f, "without {name}"),
             Self::Torch { name, value } => write!(f, "torch.{name} = {value}"),
             Self::EmptyCache => f.write_str("empty MIOpen cache"),
+            Self::SinglePrecision => f.write_str("single precision instead of half"),
             Self::Processor => f.write_str("on the processor"),
         }
     }

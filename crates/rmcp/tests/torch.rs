@@ -12,8 +12,12 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The row of the processor, for workloads with a planted fault or none.
-fn on_the_processor(workloads: &[&str], fault: Option<&str>, options: &[&str]) -> Vec<Value> {
+/// The row of the processor, for workloads whose programs are told something by variables, such as of a planted fault.
+fn on_the_processor(
+    workloads: &[&str],
+    variables: &[(&str, &str)],
+    options: &[&str],
+) -> Vec<Value> {
     let home = tempfile::tempdir().unwrap();
     let mut rmcp = Command::new(env!("CARGO_BIN_EXE_rmcp"));
     rmcp.args(["try", "--simulate", "rx5600xt", "--tool", "torch", "--format", "json", "--all"]);
@@ -23,9 +27,7 @@ fn on_the_processor(workloads: &[&str], fault: Option<&str>, options: &[&str]) -
         .env_remove("XDG_STATE_HOME")
         .env_remove("HSA_OVERRIDE_GFX_VERSION");
     rmcp.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("try-cache"));
-    if let Some(fault) = fault {
-        rmcp.env("RMCP_FAULT", fault);
-    }
+    rmcp.envs(variables.iter().copied());
     let output = rmcp.stdin(Stdio::null()).output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -36,7 +38,7 @@ fn on_the_processor(workloads: &[&str], fault: Option<&str>, options: &[&str]) -
 
 #[test]
 fn all_ten_are_green_with_numerics() {
-    let cells = on_the_processor(&[], None, &["--suite", "workloads"]);
+    let cells = on_the_processor(&[], &[], &["--suite", "workloads"]);
     assert_eq!(cells.len(), 10);
     for cell in &cells {
         assert_eq!(cell["outcome"], "passed", "{cell:#}");
@@ -60,7 +62,8 @@ fn every_planted_fault_is_seen() {
         ("hang", "hung", "time was over"),
     ] {
         let limit = if fault == "hang" { "15s" } else { "200s" };
-        let cells = on_the_processor(&["eeg-reshaping"], Some(fault), &["--limit", limit]);
+        let cells =
+            on_the_processor(&["eeg-reshaping"], &[("RMCP_FAULT", fault)], &["--limit", limit]);
         assert_eq!(cells[0]["outcome"], outcome, "{fault}: {:#}", cells[0]);
         let said = cells[0]["what"].as_str().unwrap_or_default();
         assert!(said.contains(what), "{fault}: {said}");
@@ -69,6 +72,16 @@ fn every_planted_fault_is_seen() {
         }
     }
     // A gigabyte on standard error costs neither memory nor the result.
-    let cells = on_the_processor(&["eeg-reshaping"], Some("flood"), &[]);
+    let cells = on_the_processor(&["eeg-reshaping"], &[("RMCP_FAULT", "flood")], &[]);
     assert_eq!(cells[0]["outcome"], "passed", "{:#}", cells[0]);
+}
+
+#[test]
+fn a_fault_of_half_precision_is_none_in_single_precision() {
+    for (precision, outcome) in [("any", "wrong-numbers"), ("single", "passed")] {
+        let variables = [("RMCP_FAULT", "wrong-float16"), ("RMCP_PRECISION", precision)];
+        for cell in on_the_processor(&["basic", "mixed-precision"], &variables, &[]) {
+            assert_eq!(cell["outcome"], outcome, "{precision}: {cell:#}");
+        }
+    }
 }

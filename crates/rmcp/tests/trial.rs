@@ -135,6 +135,7 @@ fn the_earlier_matrix_is_measured_on_the_simulated_card() {
             &["--workload", "mixed-precision", "--workload", "training", "--all"][..],
             &["--candidate", "unset-override", "--candidate", "earlier-environment"],
             &["--candidate", "cache-off", "--candidate", "earlier-kernel-extended"],
+            &["--candidate", "single-precision"],
         ]
         .concat(),
     );
@@ -154,6 +155,7 @@ fn the_earlier_matrix_is_measured_on_the_simulated_card() {
         )
     };
     // Half precision uses an instruction that the card lacks; single precision is right under the override too.
+    assert_eq!(outcome("single-precision", "mixed-precision"), "passed");
     for candidate in ["as-is", "earlier-environment", "cache-off"] {
         assert_eq!(
             outcome(candidate, "mixed-precision"),

@@ -17,6 +17,9 @@ const SHORT_ROWS: usize = 20;
 /// Failures that the short page explains.
 const SHORT_FAILURES: usize = 3;
 
+/// Reasons for skipped tests that the short page gives.
+const SHORT_REASONS: usize = 4;
+
 /// Returns the page of a matrix.
 pub fn trial_text(matrix: &TrialMatrix, detail: Detail, palette: Palette) -> String {
     let header = clean(&device(&matrix.device)).replace('\n', " ");
@@ -39,6 +42,7 @@ pub fn trial_text(matrix: &TrialMatrix, detail: Detail, palette: Palette) -> Str
         lines.extend(legend(&shown, matrix));
     }
     lines.extend(failures(matrix, detail, palette));
+    lines.extend(skipped(matrix, detail, palette));
     lines.extend(not_tried(matrix, detail, palette));
     lines.push(String::new());
     lines.extend(conclusion(matrix, palette));
@@ -174,6 +178,33 @@ fn failures(matrix: &TrialMatrix, detail: Detail, palette: Palette) -> Vec<Strin
     }
     if said.len() > limit {
         lines.push(palette.faint(&format!("    and {} more: --verbose", said.len() - limit)));
+    }
+    lines
+}
+
+/// Why tests were skipped on the machine as it is: a skip is no pass, and its reason often says what to do.
+fn skipped(matrix: &TrialMatrix, detail: Detail, palette: Palette) -> Vec<String> {
+    let cells = matrix.rows.first().map_or(&[][..], |row| &row.cells[..]);
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (at, cell) in cells.iter().enumerate() {
+        let Outcome::Skipped { what } = &cell.outcome else { continue };
+        let number = (at + 1).to_string();
+        match reasons.iter_mut().find(|(known, _)| known == what) {
+            Some((_, numbers)) => numbers.push(number),
+            None => reasons.push((what, vec![number])),
+        }
+    }
+    let limit = if detail == Detail::Full { usize::MAX } else { SHORT_REASONS };
+    let mut lines = Vec::new();
+    for (at, (what, numbers)) in reasons.iter().take(limit).enumerate() {
+        if at == 0 {
+            lines.push(String::new());
+        }
+        let text = clean(&format!("- {} skipped: {what}", numbers.join(", "))).replace('\n', " ");
+        lines.extend(wrapped("  ", &text).iter().map(|line| palette.faint(line)));
+    }
+    if reasons.len() > limit {
+        lines.push(palette.faint(&format!("    and {} more: --verbose", reasons.len() - limit)));
     }
     lines
 }

@@ -11,7 +11,7 @@ pub(super) fn wish(knob: &Knob) -> Option<Wish> {
         }
         Knob::Unset { name } => Some(Wish::UnsetVariable { name: name.clone() }),
         Knob::EmptyCache => Some(Wish::MiopenCache),
-        Knob::Torch { .. } | Knob::Processor => None,
+        Knob::Torch { .. } | Knob::SinglePrecision | Knob::Processor => None,
     }
 }
 
@@ -76,6 +76,9 @@ fn by_hand_text(knob: &Knob) -> String {
         Knob::Unset { name } => format!("`unset {name}`"),
         Knob::Torch { name, value } => format!("in the program `torch.{name} = {value}`"),
         Knob::EmptyCache => "`rmcp apply miopen-cache`".to_owned(),
+        Knob::SinglePrecision => "in the program `torch.float32` instead of `torch.float16`, and \
+            no autocast (Stable Diffusion web UI: `--no-half`)"
+            .to_owned(),
         Knob::Processor => "in the program `device = \"cpu\"`".to_owned(),
     }
 }

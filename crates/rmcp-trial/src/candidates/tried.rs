@@ -101,7 +101,9 @@ pub(super) fn knobs_of(one: &Experiment) -> Vec<Knob> {
         .torch
         .iter()
         .map(|(name, value)| Knob::Torch { name: name.clone(), value: value.clone() });
-    set.chain(torch).chain(one.empty_cache.then_some(Knob::EmptyCache)).collect()
+    let cache = one.empty_cache.then_some(Knob::EmptyCache);
+    let precision = one.single_precision.then_some(Knob::SinglePrecision);
+    set.chain(torch).chain(cache).chain(precision).collect()
 }
 
 /// Returns RMCP's library in the user's process, with each of its settings.

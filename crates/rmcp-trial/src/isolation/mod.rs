@@ -49,7 +49,7 @@ pub const TORCH_SETTINGS: &str = "RMCP_TORCH";
 
 impl Invocation {
     /// Makes what is different for a candidate different for this process; the last word on a variable counts. An empty
-    /// cache of MIOpen is made by the caller, who knows where.
+    /// cache of MIOpen is made by the caller, who knows where, and what is computed is the caller's too.
     pub fn apply(&mut self, knobs: &[Knob]) {
         let mut torch = serde_json::Map::new();
         for knob in knobs {
@@ -62,7 +62,7 @@ impl Invocation {
                 Knob::Torch { name, value } => {
                     torch.insert(name.clone(), value.clone().into());
                 }
-                Knob::EmptyCache => {}
+                Knob::EmptyCache | Knob::SinglePrecision => {}
                 Knob::Processor => PROCESSOR.iter().for_each(|(name, value)| self.set(name, value)),
             }
         }

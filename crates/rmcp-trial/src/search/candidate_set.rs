@@ -8,6 +8,7 @@ enum Subject<'a> {
     Variable(&'a str),
     Torch(&'a str),
     Cache,
+    Precision,
     Processor,
 }
 
@@ -16,6 +17,7 @@ fn subject(knob: &Knob) -> Subject<'_> {
         Knob::Set { name, .. } | Knob::Unset { name } => Subject::Variable(name),
         Knob::Torch { name, .. } => Subject::Torch(name),
         Knob::EmptyCache => Subject::Cache,
+        Knob::SinglePrecision => Subject::Precision,
         Knob::Processor => Subject::Processor,
     }
 }

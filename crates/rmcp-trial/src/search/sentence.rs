@@ -98,7 +98,9 @@ fn unknown(trial: &Trial<'_>, broken: &str) -> String {
     let known = trial.what.tests.iter().flat_map(|test| trial.asker.known(&[], test));
     let why = known.filter_map(|attempt| attempt.outcome.what()).next();
     match why {
-        Some(why) => format!("Nothing is known: no test could be run here. The first says: {why}."),
+        Some(why) => format!(
+            "Nothing is known of the GPU: no test could be run on it. The first says: {why}."
+        ),
         None => "Nothing is known: no test made a check.".to_owned(),
     }
 }

@@ -25,7 +25,7 @@ pub fn solvers_may_be_at_fault(matrix: &TrialMatrix, families: &[Solver]) -> boo
     let about_miopen = |knob: &Knob| match knob {
         Knob::Set { name, .. } => name.starts_with("MIOPEN_") || switches.contains(&knob),
         Knob::Torch { name, .. } => name == "backends.cudnn.enabled",
-        Knob::EmptyCache | Knob::Unset { .. } | Knob::Processor => false,
+        Knob::EmptyCache | Knob::Unset { .. } | Knob::SinglePrecision | Knob::Processor => false,
     };
     failed.peek().is_some()
         && failed.all(|cell| uses_miopen(cell.test.tool))

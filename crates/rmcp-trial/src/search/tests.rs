@@ -225,7 +225,7 @@ fn what_was_skipped_is_no_pass() {
     assert_eq!(matrix.verdict, TrialVerdict::Unknown);
     assert_eq!(
         matrix.sentence,
-        "Nothing is known: no test could be run here. The first says: not here."
+        "Nothing is known of the GPU: no test could be run on it. The first says: not here."
     );
 }
 

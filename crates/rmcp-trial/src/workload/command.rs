@@ -33,7 +33,10 @@ impl Programs for UserCommand {
             folder: self.folder.clone(),
             ..Invocation::default()
         };
-        if question.knobs.iter().any(|knob| matches!(knob, Knob::Torch { .. } | Knob::EmptyCache)) {
+        let is_its_own = |knob: &Knob| {
+            matches!(knob, Knob::Torch { .. } | Knob::EmptyCache | Knob::SinglePrecision)
+        };
+        if question.knobs.iter().any(is_its_own) {
             let what = "it is for the program itself to do".to_owned();
             return Err(Outcome::Skipped { what });
         }

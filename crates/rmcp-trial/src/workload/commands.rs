@@ -16,6 +16,7 @@ pub const MIOPEN_DATABASES: &str = "MIOPEN_USER_DB_PATH";
 const WORKLOAD: &str = "RMCP_WORKLOAD";
 const PROJECT: &str = "RMCP_PROJECT";
 const CLAIMED: &str = "RMCP_CLAIMED";
+const PRECISION: &str = "RMCP_PRECISION";
 
 /// Returns the processes that compute a workload, one after the other; each has the variable
 /// [`RESULTS`](crate::isolation::RESULTS) set by whoever starts it.
@@ -38,13 +39,19 @@ pub fn commands(
     let project = match &workload.project {
         Some(name) => match kit.projects.get(name) {
             Some(folder) => Some(folder),
-            None => return skipped(&format!("no folder is given for the project {name}")),
+            None => {
+                return skipped(&format!(
+                    "no folder is given for the project {name}: --project {name}=DIR"
+                ));
+            }
         },
         None => None,
     };
     if let Some(what) = knobs.iter().find_map(|knob| means_nothing(knob, tool, kit)) {
         return skipped(what);
     }
+    let single = knobs.contains(&Knob::SinglePrecision).then(|| workload.in_single_precision());
+    let workload = single.as_ref().unwrap_or(workload);
     let mut invocations = match tool {
         Tool::Torch | Tool::Machine => vec![python(workload, kit)],
         Tool::Hip => vec![hip::invocation(workload, kit, path(kit.hip.as_deref()))],
@@ -62,6 +69,9 @@ pub fn commands(
         if let Some(folder) = &kit.miopen_databases {
             invocation.set(MIOPEN_DATABASES, &folder.to_string_lossy());
         }
+        if single.is_some() {
+            invocation.set(PRECISION, "single");
+        }
         // A candidate's variable stands against one of ours.
         invocation.apply(knobs);
         if let Some(folder) = kit.empty_cache.as_ref().filter(|_| knobs.contains(&Knob::EmptyCache))
@@ -77,7 +87,7 @@ pub fn commands(
 /// Why a change means nothing to a software; none where it may mean something.
 fn means_nothing(knob: &Knob, tool: Tool, kit: &Kit) -> Option<&'static str> {
     match (knob, tool) {
-        (Knob::Set { .. } | Knob::Unset { .. }, _)
+        (Knob::Set { .. } | Knob::Unset { .. } | Knob::SinglePrecision, _)
         | (Knob::Torch { .. } | Knob::Processor, Tool::Torch) => None,
         (Knob::Torch { .. }, _) => Some("it is a setting of PyTorch"),
         (Knob::Processor, _) => Some("only PyTorch also computes on the processor"),
@@ -179,6 +189,30 @@ mod tests {
         }
         let none = commands(workload("basic").unwrap(), Tool::Torch, &Kit::default(), &[]);
         assert_eq!(none.unwrap_err().what(), Some("PyTorch is not installed"));
+    }
+
+    #[test]
+    fn in_single_precision_nothing_is_computed_in_half() {
+        for (name, tool) in [
+            ("convolutions", Tool::Miopen),
+            ("mixed-precision", Tool::Rocblas),
+            ("mixed-precision", Tool::Hip),
+            ("basic", Tool::Hip),
+        ] {
+            let lines = |knobs: &[Knob]| -> Vec<String> {
+                of(name, tool, knobs).unwrap().iter().map(line).collect()
+            };
+            let is_half = |line: &String| {
+                ["convfp16", "f16_r", "float16"].iter().any(|word| line.contains(word))
+            };
+            assert!(lines(&[]).iter().any(is_half), "{name} {tool}");
+            let single = lines(&[Knob::SinglePrecision]);
+            assert!(!single.is_empty() && !single.iter().any(is_half), "{single:?}");
+        }
+        let [found] = &of("basic", Tool::Torch, &[Knob::SinglePrecision]).unwrap()[..] else {
+            panic!("one")
+        };
+        assert!(found.set.contains(&("RMCP_PRECISION".to_owned(), "single".to_owned())));
     }
 
     #[test]

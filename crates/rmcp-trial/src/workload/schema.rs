@@ -461,6 +461,24 @@ impl Workload {
         }
     }
 
+    /// Returns the same work without half precision.
+    pub fn in_single_precision(&self) -> Self {
+        let mut single = self.clone();
+        for check in &mut single.check {
+            for dtype in &mut check.dtypes {
+                if matches!(dtype, Dtype::Float16 | Dtype::Bfloat16) {
+                    *dtype = Dtype::Float32;
+                }
+            }
+            // Types do not repeat in a file, and float32 stands first.
+            check.dtypes.dedup();
+            if let Some(Program::MlpTraining(training)) = &mut check.program {
+                training.mixed = false;
+            }
+        }
+        single
+    }
+
     /// Returns the bounds by type.
     pub fn bounds(&self) -> BTreeMap<Dtype, f64> {
         self.tolerance.iter().map(|row| (row.dtype, row.bound)).collect()
