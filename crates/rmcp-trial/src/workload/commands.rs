@@ -235,6 +235,16 @@ mod tests {
     }
 
     #[test]
+    fn each_size_is_a_call_or_a_check_of_its_own() {
+        let calls = of("size-boundary", Tool::Miopen, &[]).unwrap();
+        let [suite] = &of("size-boundary", Tool::Hip, &[]).unwrap()[..] else { panic!("one") };
+        assert_eq!((calls.len(), suite.arguments.len()), (34, 34));
+        assert!(line(&calls[1]).starts_with("conv -n 1 -c 16 -H 36 -W 36 -k 32 -y 3 -x 3 -p 1"));
+        let second = "name=16 to 32 36x36;operation=conv2d;input=1,16,36,36;weight=32,16,3,3;stride=1,1;padding=1,1;groups=1;dtypes=float32:1e-4;gradients=0";
+        assert_eq!(suite.arguments[1], second);
+    }
+
+    #[test]
     fn products_are_rocblas_benchs_arguments() {
         let found = of("training", Tool::Rocblas, &[]).unwrap();
         assert_eq!(found.len(), 3);

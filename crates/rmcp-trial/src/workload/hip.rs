@@ -55,6 +55,17 @@ pub(super) fn specification(workload: &Workload, check: &Check) -> Option<Vec<St
             };
             Some(it.widths.windows(2).enumerate().map(layer).collect())
         }
+        Program::SizeBoundary(it) => {
+            let at_size = |(size, image): (u64, Convolution)| {
+                format!(
+                    "name={} {size}x{size};{};dtypes={};gradients=0",
+                    check.name,
+                    convolution("conv2d", &image),
+                    typed(&[Dtype::Float32])
+                )
+            };
+            Some(it.convolutions().map(at_size).collect())
+        }
         Program::MemoryPressure(it) => Some(vec![format!(
             "name={};operation=memory;share={};blocks={}",
             check.name, it.share, it.blocks

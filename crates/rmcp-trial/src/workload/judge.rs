@@ -90,6 +90,9 @@ pub fn judge(
         Some(outcome) => with_lines(outcome, &parse_lines(&ended.results)),
         None => by_itself(workload, tool, knobs, invocation, ended),
     };
+    if matches!(tool, Tool::Miopen | Tool::Rocblas) {
+        judged.outcome = at_command(judged.outcome, invocation);
+    }
     if (judged.outcome.passed() || matches!(judged.outcome, Outcome::Skipped { .. }))
         && let Some(outcome) = outside(workload, ended, log, judged.outcome.passed())
     {
@@ -109,6 +112,20 @@ pub(super) fn judge_command(ended: &Ended) -> Judged {
         code => Outcome::Failed { code, what: last_word(ended) },
     });
     Judged { checks: 1, ..Judged::of(outcome) }
+}
+
+/// Names the call of a tool of AMD's at which a test of several calls ended: whoever reads it can make it again.
+fn at_command(mut outcome: Outcome, invocation: &Invocation) -> Outcome {
+    if let Outcome::WrongNumbers { what }
+    | Outcome::Failed { what, .. }
+    | Outcome::Crashed { what, .. }
+    | Outcome::Hung { what } = &mut outcome
+    {
+        let words: Vec<_> =
+            invocation.arguments.iter().map(|word| word.to_string_lossy()).collect();
+        *what = format!("in {}: {what}", words.join(" "));
+    }
+    outcome
 }
 
 /// What ended a process that did not end by itself.
@@ -383,6 +400,18 @@ mod tests {
         ] {
             let judged = judged(name, tool, &ended(End::Code(0), "", &text, ""));
             assert_eq!(judged.outcome.word(), word, "{text}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn the_call_at_which_a_tool_ended_is_named() {
+        let call =
+            Invocation { arguments: vec!["conv".into(), "-H".into()], ..Invocation::default() };
+        let convolutions = workload("convolutions").unwrap();
+        for end in [End::Signal(6), End::TimeOver, End::Code(7)] {
+            let ended = ended(end, "", "", "code: 0x2a\n");
+            let judged = judge(convolutions, Tool::Miopen, &[], &call, &ended, &quiet());
+            assert!(judged.outcome.what().unwrap().starts_with("in conv -H: "), "{judged:?}");
         }
     }
 

@@ -72,7 +72,7 @@ impl Workload {
             Tool::Torch => !self.check.iter().all(of_machine),
             Tool::Machine => self.check.iter().all(of_machine),
             Tool::Hip => self.check.iter().any(|check| hip::specification(self, check).is_some()),
-            Tool::Miopen => self.check.iter().any(|check| miopen::shape(check).is_some()),
+            Tool::Miopen => self.check.iter().any(|check| !miopen::shapes(check).is_empty()),
             Tool::Rocblas => self.check.iter().any(|check| rocblas::product(check).is_some()),
             Tool::Command => false,
         }

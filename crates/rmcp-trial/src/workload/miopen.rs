@@ -2,7 +2,7 @@
 
 use super::judge::Judged;
 use super::results::Measured;
-use super::schema::{Check, Convolution, Dtype, Operation, Workload};
+use super::schema::{Check, Convolution, Dtype, Operation, Program, Workload};
 use crate::isolation::Invocation;
 use rmcp_model::{Knob, Outcome};
 use std::path::Path;
@@ -26,14 +26,18 @@ const NOT_OFFERED: [&str; 2] =
 /// The error that the driver prints where nothing was computed: the largest double.
 const NOTHING_COMPUTED: &str = "FAILED: 1.79769e+308";
 
-/// The convolution of a check as the driver's arguments; none where it is no convolution.
-pub(super) fn shape(check: &Check) -> Option<Vec<String>> {
-    let (it, transposed) = match check.operation.as_ref()? {
-        Operation::Conv1d(it) | Operation::Conv2d(it) => (it, false),
-        Operation::ConvTranspose2d(it) => (it, true),
-        _ => return None,
+/// The convolutions of a check as the driver's arguments, with their types; none where it has none.
+pub(super) fn shapes(check: &Check) -> Vec<(Vec<String>, &[Dtype])> {
+    if let Some(Program::SizeBoundary(it)) = &check.program {
+        let all = it.convolutions().map(|(_, image)| arguments(&image, false));
+        return all.map(|shape| (shape, &[Dtype::Float32][..])).collect();
+    }
+    let (it, transposed) = match &check.operation {
+        Some(Operation::Conv1d(it) | Operation::Conv2d(it)) => (it, false),
+        Some(Operation::ConvTranspose2d(it)) => (it, true),
+        _ => return Vec::new(),
     };
-    Some(arguments(it, transposed))
+    vec![(arguments(it, transposed), &check.dtypes)]
 }
 
 fn arguments(it: &Convolution, transposed: bool) -> Vec<String> {
@@ -75,28 +79,33 @@ fn arguments(it: &Convolution, transposed: bool) -> Vec<String> {
     found
 }
 
+fn start(program: &Path, base: &str, shape: &[String], direction: &str) -> Invocation {
+    let words = std::iter::once(base)
+        .chain(shape.iter().map(String::as_str))
+        .chain(["-F", direction, "-V", "1", "-t", "0", "-i", "1"]);
+    Invocation {
+        program: program.to_owned(),
+        arguments: words.map(Into::into).collect(),
+        // The processor compares: the other reference is a solver of the same library.
+        set: vec![("MIOPEN_DRIVER_USE_GPU_REFERENCE".to_owned(), "0".to_owned())],
+        ..Invocation::default()
+    }
+}
+
 /// Starts the driver for each check, type and direction. A solver is named with `MIOPEN_DEBUG_FIND_ONLY_SOLVER`.
 pub(super) fn invocations(workload: &Workload, program: &Path) -> Vec<Invocation> {
     let mut found = Vec::new();
     for check in &workload.check {
-        let Some(shape) = shape(check) else { continue };
         let directions = match check.gradients {
             true => &[FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT][..],
             false => &[FORWARD],
         };
-        for dtype in &check.dtypes {
-            let base = if *dtype == Dtype::Float16 { "convfp16" } else { "conv" };
-            for direction in directions {
-                let words = std::iter::once(base.to_owned())
-                    .chain(shape.iter().cloned())
-                    .chain(["-F", direction, "-V", "1", "-t", "0", "-i", "1"].map(str::to_owned));
-                found.push(Invocation {
-                    program: program.to_owned(),
-                    arguments: words.map(Into::into).collect(),
-                    // The processor compares: the other reference is a solver of the same library.
-                    set: vec![("MIOPEN_DRIVER_USE_GPU_REFERENCE".to_owned(), "0".to_owned())],
-                    ..Invocation::default()
-                });
+        for (shape, dtypes) in shapes(check) {
+            for dtype in dtypes {
+                let base = if *dtype == Dtype::Float16 { "convfp16" } else { "conv" };
+                found.extend(
+                    directions.iter().map(|direction| start(program, base, &shape, direction)),
+                );
             }
         }
     }

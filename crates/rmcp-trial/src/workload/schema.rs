@@ -392,6 +392,23 @@ pub struct SizeBoundary {
     pub sizes: Vec<u64>,
 }
 
+impl SizeBoundary {
+    /// Returns the size of each image with its convolution, which leaves the size as it is.
+    pub fn convolutions(&self) -> impl Iterator<Item = (u64, Convolution)> {
+        let [inputs, outputs] = self.channels;
+        self.sizes.iter().map(move |&size| {
+            let convolution = Convolution {
+                input: vec![1, inputs, size, size],
+                weight: vec![outputs, inputs, 3, 3],
+                stride: Vec::new(),
+                padding: vec![1, 1],
+                groups: 1,
+            };
+            (size, convolution)
+        })
+    }
+}
+
 /// The same for a long time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
