@@ -27,7 +27,8 @@ const CASES: [Case; 5] = [
         variables: &[AS_GFX1030, &[NO_WINOGRAD]],
         arguments: "--tool miopen --workload eeg-reshaping --all \
             --candidate unset-override --candidate earlier-environment --candidate cache-off \
-            --candidate miopen-gemm-off --candidate earlier-kernel-extended",
+            --candidate miopen-gemm-off --candidate single-precision \
+            --candidate earlier-kernel-extended",
         product: None,
         minimal: &["unset-override"],
     },

@@ -33,6 +33,8 @@ pub fn trial_text(matrix: &TrialMatrix, detail: Detail, palette: Palette) -> Str
     };
     if tried.is_empty() {
         lines.push("no test was run".to_owned());
+        let baseline: Vec<&Row> = matrix.rows.iter().take(1).collect();
+        lines.extend(legend(&baseline, matrix));
     } else {
         lines.extend(table(&shown, matrix, palette));
         let hidden = tried.len() - shown.len();
@@ -200,7 +202,11 @@ fn skipped(matrix: &TrialMatrix, detail: Detail, palette: Palette) -> Vec<String
         if at == 0 {
             lines.push(String::new());
         }
-        let text = clean(&format!("- {} skipped: {what}", numbers.join(", "))).replace('\n', " ");
+        let which = match &numbers[..] {
+            [one] => format!("test {one} was"),
+            more => format!("tests {} were", more.join(", ")),
+        };
+        let text = clean(&format!("- {which} skipped: {what}")).replace('\n', " ");
         lines.extend(wrapped("  ", &text).iter().map(|line| palette.faint(line)));
     }
     if reasons.len() > limit {

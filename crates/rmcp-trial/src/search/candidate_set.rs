@@ -45,9 +45,9 @@ pub(super) fn contradict(one: &[Knob], other: &[Knob]) -> bool {
     one.iter().any(|a| other.iter().any(|b| a != b && subject(a) == subject(b)))
 }
 
-/// Returns whether the processor computes.
-pub(super) fn is_processor(candidate: &Candidate) -> bool {
-    candidate.knobs.contains(&Knob::Processor)
+/// Returns whether something else is computed, or elsewhere: what passes then is no fix of what failed.
+pub(super) fn is_stand_in(candidate: &Candidate) -> bool {
+    candidate.knobs.iter().any(|knob| matches!(knob, Knob::Processor | Knob::SinglePrecision))
 }
 
 /// Returns whether it is the machine as it is.
@@ -57,7 +57,7 @@ pub(super) fn is_baseline(candidate: &Candidate) -> bool {
 
 /// Returns whether it can be tried here as a fix of the GPU.
 pub(super) fn is_fix(candidate: &Candidate) -> bool {
-    candidate.way == Way::Here && !candidate.knobs.is_empty() && !is_processor(candidate)
+    candidate.way == Way::Here && !candidate.knobs.is_empty() && !is_stand_in(candidate)
 }
 
 /// Returns whether MIOpen has fewer solvers under a candidate. Where it has none left, a convolution fails.

@@ -1,10 +1,10 @@
 //! The matrix of all that was asked, and the verdict.
 
-use super::candidate_set::{is_baseline, is_fix, is_processor, knobs_of};
+use super::candidate_set::{is_baseline, is_fix, knobs_of};
 use super::evidence::cell;
 use super::sentence::sentence;
 use super::trial::Trial;
-use rmcp_model::{Candidate, Outcome, Row, Test, TrialMatrix, TrialVerdict, Way};
+use rmcp_model::{Candidate, Knob, Outcome, Row, Test, TrialMatrix, TrialVerdict, Way};
 
 /// Returns the matrix.
 pub(super) fn matrix(trial: &Trial<'_>) -> TrialMatrix {
@@ -83,10 +83,10 @@ fn verdict(trial: &Trial<'_>) -> TrialVerdict {
     }
 }
 
-/// Returns whether every test that could be run passes in a row of the processor.
-pub(super) fn passes_on_processor(trial: &Trial<'_>, rows: &[Row]) -> bool {
+/// Returns whether every test that could be run passes in a row that has this alone.
+pub(super) fn passes_with(knob: &Knob, trial: &Trial<'_>, rows: &[Row]) -> bool {
     let wanted = |test: &Test| trial.goal.tests.iter().any(|needed| needed.test == *test);
-    rows.iter().filter(|row| is_processor(&row.candidate)).any(|row| {
+    rows.iter().filter(|row| row.candidate.knobs == [knob.clone()]).any(|row| {
         let mut cells = row.cells.iter().filter(|cell| wanted(&cell.test));
         cells.all(|cell| cell.outcome == Outcome::Passed)
     })

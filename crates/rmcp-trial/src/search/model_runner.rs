@@ -92,7 +92,8 @@ impl ModelRunner {
         if self.skipped.contains(&question.test) {
             return Attempt::without_run(Outcome::Skipped { what: "not here".to_owned() });
         }
-        if question.knobs.contains(&Knob::Processor) {
+        if question.knobs.iter().any(|knob| matches!(knob, Knob::Processor | Knob::SinglePrecision))
+        {
             return passed;
         }
         if self.does_harm(&question.knobs) {

@@ -1,10 +1,10 @@
 //! The result in one sentence: what works, how sure that is, and how to make it last.
 
 use super::candidate_set::{is_baseline, is_fix, knobs_of};
-use super::matrix::{passes_on_processor, titles};
+use super::matrix::{passes_with, titles};
 use super::trial::Trial;
-use crate::candidates::how_to_apply;
-use rmcp_model::{Outcome, Row, Test, TrialVerdict, Way};
+use crate::candidates::{candidate_of, how_to_apply};
+use rmcp_model::{Knob, Outcome, Row, Test, TrialVerdict, Way};
 
 pub(super) fn sentence(trial: &Trial<'_>, rows: &[Row], verdict: TrialVerdict) -> String {
     let tests = trial.goal.tests.len();
@@ -54,7 +54,11 @@ pub(super) fn sentence(trial: &Trial<'_>, rows: &[Row], verdict: TrialVerdict) -
         TrialVerdict::Unknown => unknown(trial, &broken),
     };
     if matches!(verdict, TrialVerdict::Improved | TrialVerdict::NothingHelps) {
-        if passes_on_processor(trial, rows) {
+        if passes_with(&Knob::SinglePrecision, trial, rows) {
+            said += " In single precision everything passes: half precision alone is at fault.";
+            said = format!("{said} {}", how_to_apply(&[candidate_of(vec![Knob::SinglePrecision])]));
+        }
+        if passes_with(&Knob::Processor, trial, rows) {
             said += " On the processor everything passes: that is the last resort, and no fix of the GPU.";
         }
         let elsewhere =

@@ -151,6 +151,23 @@ fn a_part_of_a_candidate_can_be_enough() {
 }
 
 #[test]
+fn single_precision_is_no_fix_and_no_fix_is_missed_for_it() {
+    let tests = [test("half")];
+    let mut candidates = vec![candidate("single-precision", vec![Knob::SinglePrecision])];
+    candidates.extend(singles(3));
+    let needs = |knobs| ModelRunner::default().need(&tests[0], knobs, Failing::Crash);
+    let matrix = run(&candidates, &tests, &mut needs(vec![one(0), one(2)]));
+    assert_eq!((ids(&matrix.minimal), matrix.verdict), (vec!["c0", "c2"], TrialVerdict::Fixed));
+    let matrix = run_with(&candidates, &tests, true, &mut needs(vec![one(1)]));
+    assert_eq!(ids(&matrix.minimal), ["c1"]);
+    assert_eq!(row(&matrix, "single-precision").cells[0].outcome, Outcome::Passed);
+    let matrix = run(&candidates, &tests, &mut needs(vec![one(99)]));
+    assert_eq!(matrix.verdict, TrialVerdict::NothingHelps);
+    let words = "In single precision everything passes: half precision alone is at fault. By hand: in the program `torch.float32`";
+    assert!(matrix.sentence.contains(words), "{}", matrix.sentence);
+}
+
+#[test]
 fn the_processor_is_no_fix() {
     let tests = [test("basic")];
     let mut runner = ModelRunner::default().need(&tests[0], vec![one(99)], Failing::Crash);

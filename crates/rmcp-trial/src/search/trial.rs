@@ -2,7 +2,7 @@
 
 use super::asker::{Asker, Runner, TimeOver};
 use super::candidate_set::{
-    compatible_lists, is_baseline, is_fix, is_processor, knobs_of, together, union,
+    compatible_lists, is_baseline, is_fix, is_stand_in, knobs_of, together, union,
 };
 use super::goal::Goal;
 use super::matrix::matrix;
@@ -93,8 +93,8 @@ impl<'a> Trial<'a> {
         }
         self.reduce()?;
         if self.what.whole || self.found.is_none() {
-            for processor in self.what.candidates.iter().filter(|one| is_processor(one)) {
-                let knobs = knobs_of(processor);
+            for stand_in in self.what.candidates.iter().filter(|one| is_stand_in(one)) {
+                let knobs = knobs_of(stand_in);
                 self.goal.fill(&mut self.asker, &knobs)?;
                 // The proof that the tests themselves are right is wanted where no GPU can be tested, too.
                 for test in self.what.tests.iter().filter(|_| self.what.whole) {

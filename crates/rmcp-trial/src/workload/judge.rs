@@ -123,7 +123,7 @@ fn at_command(mut outcome: Outcome, invocation: &Invocation) -> Outcome {
     {
         let words: Vec<_> =
             invocation.arguments.iter().map(|word| word.to_string_lossy()).collect();
-        *what = format!("in {}: {what}", words.join(" "));
+        *what = format!("{what}; in {}", words.join(" "));
     }
     outcome
 }
@@ -411,7 +411,7 @@ mod tests {
         for end in [End::Signal(6), End::TimeOver, End::Code(7)] {
             let ended = ended(end, "", "", "code: 0x2a\n");
             let judged = judge(convolutions, Tool::Miopen, &[], &call, &ended, &quiet());
-            assert!(judged.outcome.what().unwrap().starts_with("in conv -H: "), "{judged:?}");
+            assert!(judged.outcome.what().unwrap().ends_with("; in conv -H"), "{judged:?}");
         }
     }
 

@@ -27,13 +27,15 @@ pub(crate) fn made_folder() -> PathBuf {
     folder
 }
 
-/// Compiles a source of the project, where it or a header beside it is newer than what it makes.
+/// Compiles a source of the project, where it or a header beside or above it is newer than what it makes.
 fn compile(compiler: &str, source: &str, made: &str, arguments: &[&str]) -> PathBuf {
     let (source, made) = (top().join(source), made_folder().join(made));
     let lock = COMPILING.lock().unwrap().entry(made.clone()).or_default().clone();
     let _one = lock.lock().unwrap();
     let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-    let beside = source.parent().unwrap().read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let folders = source.ancestors().skip(1).take(2);
+    let beside =
+        folders.flat_map(|folder| folder.read_dir().unwrap()).map(|entry| entry.unwrap().path());
     let headers =
         beside.filter(|path| path.extension().is_some_and(|end| end == "hpp" || end == "h"));
     let newest = headers.chain([source.clone()]).filter_map(|path| age(&path)).max();
