@@ -2,8 +2,9 @@
 //!
 //! They are in the order in which they are tried. What answers a finding of `doctor` comes first, in the order of the
 //! findings; then what is known to do what it is for, what helps to find a fault, what nobody has found out, and what
-//! is known to do nothing, which is tried because people were told to set it. Single precision and the processor
-//! are the last that can be tried here; after it stands what needs a change of the machine or other software. Nobody types a probability.
+//! is known to do nothing, which is tried because people were told to set it. Single precision and the processor are
+//! the last that can be tried here; after them stands what needs a change of the machine or other software. Nobody types
+//! a probability.
 
 mod apply;
 mod fixed;
