@@ -206,8 +206,11 @@ fn skipped(matrix: &TrialMatrix, detail: Detail, palette: Palette) -> Vec<String
             [one] => format!("test {one} was"),
             more => format!("tests {} were", more.join(", ")),
         };
-        let text = clean(&format!("- {which} skipped: {what}")).replace('\n', " ");
-        lines.extend(wrapped("  ", &text).iter().map(|line| palette.faint(line)));
+        let text = clean(&format!("{which} skipped: {what}")).replace('\n', " ");
+        for (number, line) in wrapped("    ", &text).iter().enumerate() {
+            let mark = if number == 0 { "-" } else { " " };
+            lines.push(palette.faint(&format!("  {mark} {}", line.trim_start())));
+        }
     }
     if reasons.len() > limit {
         lines.push(palette.faint(&format!("    and {} more: --verbose", reasons.len() - limit)));
