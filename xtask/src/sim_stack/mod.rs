@@ -76,7 +76,6 @@ const SUITES: [Suite; 3] = [
             "libamdhip64-dev",
             "libmiopen1-tests",
             "librocblas5",
-            "librocblas5-bench",
             "librocblas-dev",
             "kmod",
             "libhipblas3",
